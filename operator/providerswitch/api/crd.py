@@ -1,0 +1,156 @@
+"""Generate the CustomResourceDefinition from the models: the one source of the committed YAML in `crds/`.
+
+The API server wants a *structural* schema: no `$ref`, no `anyOf` with null, no titles. Rules across fields are CEL
+(see `rules.py`), with bounds on every list and string so that their estimated cost stays inside the budget.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from providerswitch.api import meta
+from providerswitch.api.policy import PolicySpec
+from providerswitch.api.rules import RULES, duration_rules
+from providerswitch.api.status import PolicyStatus
+
+Schema = dict[str, Any]
+
+DROPPED: Final = frozenset({"title", "x-duration", "propertyNames", "exclusiveMinimum", "$defs", "const"})
+LIST_MAPS: Final = {"spec.providers": "name", "status.conditions": "type"}
+"""Lists that server-side apply merges by key instead of replacing them."""
+
+COLUMNS: Final = (
+    ("Primary", "string", ".spec.primary", "Preferred provider"),
+    ("Active", "string", ".status.activeProvider", "Provider consumers are sent to"),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether consumers have a working provider"),
+    ("FailedOver", "string", '.status.conditions[?(@.type=="FailedOver")].status', "Whether a backup serves"),
+    ("Reason", "string", ".status.reason", "Why this provider is active"),
+    ("Age", "date", ".metadata.creationTimestamp", ""),
+)
+
+
+def build_crd() -> Schema:
+    """Return the CustomResourceDefinition of ProviderSwitchPolicy."""
+    names = {"kind": meta.POLICY_KIND, "listKind": f"{meta.POLICY_KIND}List", "plural": meta.POLICY_PLURAL,
+             "singular": meta.POLICY_KIND.lower(), "shortNames": [meta.POLICY_SHORT], "categories": ["providerswitch"]}  # fmt: skip
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{meta.POLICY_PLURAL}.{meta.GROUP}", "labels": {"app.kubernetes.io/name": "providerswitch"}},
+        "spec": {"group": meta.GROUP, "names": names, "scope": "Namespaced", "versions": [_version()]},
+    }  # fmt: skip
+
+
+def _version() -> Schema:
+    columns = [_column(*column) for column in COLUMNS]
+    return {
+        "name": meta.VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": columns,
+        "selectableFields": [{"jsonPath": ".spec.primary"}],
+        "schema": {"openAPIV3Schema": _root()},
+    }
+
+
+def _column(name: str, kind: str, path: str, description: str) -> Schema:
+    column = {"name": name, "type": kind, "jsonPath": path}
+    return {**column, "description": description} if description else column
+
+
+def _root() -> Schema:
+    return {
+        "type": "object",
+        "description": "Keeps the workloads of a namespace on a working LLM provider.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(PolicySpec, "spec"),
+            "status": structural(PolicyStatus, "status"),
+        },
+    }
+
+
+def structural(model: type[BaseModel], path: str) -> Schema:
+    """Return the structural schema of a model; `path` is where its rules are looked up."""
+    schema = model.model_json_schema(by_alias=True)
+    return _walk(schema, schema.get("$defs", {}), path)
+
+
+def _walk(node: Schema, definitions: Mapping[str, Schema], path: str) -> Schema:
+    node = _resolve(node, definitions)
+    duration = node.get("x-duration")
+    if duration:
+        return _duration(node, duration)
+    out = {key: _one_line(value) for key, value in node.items() if key not in DROPPED}
+    if path.startswith("status"):
+        out.pop("default", None)
+    _walk_children(out, definitions, path)
+    _type_map(out, node)
+    _add_list_type(out, path)
+    if path in RULES:
+        out["x-kubernetes-validations"] = [rule.as_schema() for rule in RULES[path]]
+    return out
+
+
+def _one_line(value: Any) -> Any:
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _resolve(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """Follow $ref, and read "X or null" as an X that may be left out."""
+    choices = node.get("anyOf", [])
+    kept = [choice for choice in choices if choice.get("type") != "null"]
+    if choices:
+        outer = {key: value for key, value in node.items() if key != "anyOf"}
+        node = {**_resolve(kept[0], definitions), **outer}
+        if node.get("default", ...) is None:
+            del node["default"]
+    if "$ref" in node:
+        target = _resolve(definitions[node["$ref"].rsplit("/", 1)[1]], definitions)
+        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    return _plain_default(node)
+
+
+def _plain_default(node: Schema) -> Schema:
+    """Let an object's default be {}: the API server then fills in the defaults of its fields one by one."""
+    if isinstance(node.get("default"), dict):
+        return {**node, "default": {}}
+    return node
+
+
+def _walk_children(out: Schema, definitions: Mapping[str, Schema], path: str) -> None:
+    if "properties" in out:
+        out["properties"] = {
+            name: _walk(child, definitions, f"{path}.{name}") for name, child in out["properties"].items()
+        }
+    if "items" in out:
+        out["items"] = _walk(out["items"], definitions, f"{path}[]")
+
+
+def _type_map(out: Schema, node: Schema) -> None:
+    """A map: pydantic tells the value's schema as additional or pattern properties."""
+    values = node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), None)
+    out.pop("patternProperties", None)
+    out.pop("additionalProperties", None)
+    if isinstance(values, dict):
+        out["additionalProperties"] = {key: value for key, value in values.items() if key not in DROPPED}
+
+
+def _add_list_type(out: Schema, path: str) -> None:
+    if out.get("type") != "array":
+        return
+    key = LIST_MAPS.get(path)
+    out["x-kubernetes-list-type"] = "map" if key else "atomic"
+    if key:
+        out["x-kubernetes-list-map-keys"] = [key]
+
+
+def _duration(node: Schema, bounds: list[str]) -> Schema:
+    rules = [rule.as_schema() for rule in duration_rules(*bounds)]
+    kept: Schema = {key: _one_line(node[key]) for key in ("default", "description") if key in node}
+    return {"type": "string", "maxLength": 32, **kept, "x-kubernetes-validations": rules}

@@ -1,0 +1,26 @@
+"""Names that are part of the API: group, version, kinds, annotations, labels, the field manager."""
+
+from typing import Final
+
+GROUP: Final = "providerswitch.dev"
+VERSION: Final = "v1alpha1"
+POLICY_KIND: Final = "ProviderSwitchPolicy"
+POLICY_PLURAL: Final = "providerswitchpolicies"
+POLICY_SHORT: Final = "pswitch"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+FIELD_MANAGER: Final = "providerswitch"
+"""Server-side apply owner of every field this operator writes."""
+
+ADOPT_ANNOTATION: Final = f"{GROUP}/adopt"
+"""`"true"` on a foreign ConfigMap or Service lets a policy take it over."""
+
+HOSTS_ANNOTATION: Final = f"{GROUP}/hosts"
+"""On a Secret: comma-separated hosts (`host` or `host:port`) its keys may be sent to besides the official ones."""
+
+FAILBACK_ANNOTATION: Final = f"{GROUP}/failback-requested-at"
+"""On a policy: a new value asks once for the return to the primary (`failover.failback: Manual`)."""
+
+REVISION_ANNOTATION: Final = f"{GROUP}/revision"
+POLICY_LABEL: Final = f"{GROUP}/policy"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"

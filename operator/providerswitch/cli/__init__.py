@@ -1,0 +1,1 @@
+"""The commands of `providerswitch`, one file per verb."""

@@ -1,0 +1,66 @@
+"""Is it them or us? When every host falls silent at the same time, the fault is our own network.
+
+A host is silent while its last probe got no answer at all. Two or more silent hosts, and no host that has answered
+since the last of them fell silent, freeze all choices. One answer disproves it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from providerswitch.core.outcome import Outcome
+
+UNRELATED_HOSTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """What was last heard of a host (or failure domain).
+
+    Attributes:
+        silent_since: start of the first probe of the present silence; None when the last probe was answered.
+        last_answer_at: when it last answered anything, an error included.
+    """
+
+    silent_since: datetime | None = None
+    last_answer_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A fault of our own network.
+
+    Attributes:
+        since: when the last of the hosts fell silent.
+        hosts: how many are silent.
+    """
+
+    since: datetime
+    hosts: int
+
+    @property
+    def why(self) -> str:
+        """Say it to a user."""
+        return (
+            f"{self.hosts} unrelated hosts stopped answering together: the fault is in this cluster's own network "
+            "or DNS, so nothing is switched until one of them answers"
+        )
+
+
+def hear(record: HostRecord, outcome: Outcome) -> HostRecord:
+    """Return the record after one more outcome."""
+    if outcome.no_answer:
+        return replace(record, silent_since=record.silent_since or outcome.started_at)
+    return HostRecord(silent_since=None, last_answer_at=outcome.ended_at)
+
+
+def find_freeze(records: Iterable[HostRecord]) -> Frozen | None:
+    """Return the freeze that the records of all probed hosts amount to, or None."""
+    known = tuple(records)
+    silent = [record.silent_since for record in known if record.silent_since]
+    if len(silent) < UNRELATED_HOSTS:
+        return None
+    onset = max(silent)
+    disproved = any(record.last_answer_at and record.last_answer_at > onset for record in known)
+    return None if disproved else Frozen(onset, len(silent))

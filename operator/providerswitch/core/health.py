@@ -1,0 +1,175 @@
+"""The health state machine of one provider, as one policy sees it.
+
+```
+Unknown ──ok──> Healthy <──ok── Suspect        Suspect: failing, threshold not reached
+   │               │  ^            │
+   └──fail──> Suspect │            └─ failureThreshold, or a class that trips ─> Down (blacklisted)
+                      └── recoveryThreshold successes and blacklist over ────────┘
+Healthy ── rate limit longer than the probe interval, or failureThreshold of them ─> RateLimited ──ok──> Healthy
+```
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from providerswitch.api.health import TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
+from providerswitch.api.status import HealthState
+from providerswitch.core.outcome import Outcome, Tier
+
+RETRY_AFTER_BOUNDS: Final = (timedelta(seconds=1), timedelta(hours=1))
+"""A provider's Retry-After is honoured within these, so that a wrong one neither floods it nor exiles it."""
+
+CONFIRMATIONS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRules:
+    """The thresholds of a policy.
+
+    Attributes:
+        patience: a rate limit that ends within this time is waited out.
+    """
+
+    failure_threshold: int
+    recovery_threshold: int
+    blacklist_duration: timedelta
+    patience: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHealth:
+    """Where a provider stands for a policy.
+
+    Attributes:
+        since: when it came into `state`; None while unknown.
+        failures: consecutive failed probes.
+        successes: consecutive good probes while Down.
+        failing_tier: the tier that failed; only good probes at least as deep clear the failure.
+        first_failure_at: end of the first failed probe of the present trouble; where detection time counts from.
+        last_probe_at: end of the last probe.
+    """
+
+    state: HealthState = HealthState.UNKNOWN
+    health_class: HealthClass = HealthClass.UNKNOWN
+    why: str = "not probed yet"
+    since: datetime | None = None
+    failures: int = 0
+    successes: int = 0
+    failing_tier: Tier = Tier.LIVENESS
+    blacklisted_until: datetime | None = None
+    limited_until: datetime | None = None
+    first_failure_at: datetime | None = None
+    last_probe_at: datetime | None = None
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether an active provider in this state is kept."""
+        return self.state not in {HealthState.DOWN, HealthState.RATE_LIMITED}
+
+
+def clamp_retry_after(asked: timedelta | None, default: timedelta) -> timedelta:
+    """Return how long to leave a rate-limited provider alone."""
+    low, high = RETRY_AFTER_BOUNDS
+    return max(low, min(high, default if asked is None else asked))
+
+
+def observe(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
+    """Return the health after one more outcome."""
+    if outcome.health_class is HealthClass.UNKNOWN:
+        return replace(health, last_probe_at=outcome.ended_at)
+    if outcome.alive:
+        after = _succeed(health, outcome, rules)
+    elif outcome.health_class is HealthClass.RATE_LIMITED:
+        after = _limit(health, outcome, rules)
+    else:
+        after = _fail(health, outcome, rules)
+    moved = after.state is not health.state
+    return replace(after, last_probe_at=outcome.ended_at, since=outcome.ended_at if moved else health.since)
+
+
+def witness(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
+    """Return the health after a silence that our own network may explain: it makes a suspect, and counts once."""
+    if health.failures or rules.failure_threshold == 1 or not health.may_stay:
+        return replace(health, last_probe_at=outcome.ended_at)
+    return observe(health, outcome, rules)
+
+
+def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
+    if health.failing_tier is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
+        return health
+    if health.state is not HealthState.DOWN:
+        return _well(outcome)
+    successes = health.successes + 1
+    until = health.blacklisted_until
+    if _recovered(health, successes, rules) and (until is None or outcome.ended_at >= until):
+        return _well(outcome)
+    return replace(health, failures=0, successes=successes)
+
+
+def _recovered(health: ProviderHealth, successes: int, rules: HealthRules) -> bool:
+    """A mistake in the configuration is mended or not; there is nothing to wait and see."""
+    return health.health_class is HealthClass.CONFIG_INVALID or successes >= rules.recovery_threshold
+
+
+def _well(outcome: Outcome) -> ProviderHealth:
+    return ProviderHealth(HealthState.HEALTHY, outcome.health_class, outcome.why)
+
+
+def _limit(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
+    """A short rate limit is waited out; a long or lasting one moves consumers, without a blacklist."""
+    if health.state is HealthState.DOWN:
+        return replace(health, successes=0)
+    pause = clamp_retry_after(outcome.retry_after, rules.patience)
+    failures = health.failures + 1
+    leave = pause > rules.patience or failures >= rules.failure_threshold or health.state is HealthState.RATE_LIMITED
+    return _failing(
+        health,
+        outcome,
+        state=HealthState.RATE_LIMITED if leave else HealthState.SUSPECT,
+        limited_until=outcome.ended_at + pause,
+    )
+
+
+def _fail(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
+    if health.state is HealthState.DOWN:
+        return replace(health, successes=0, health_class=outcome.health_class, why=outcome.why)
+    if health.failures + 1 < _threshold(outcome.health_class, rules):
+        return _failing(health, outcome, state=HealthState.SUSPECT, limited_until=None)
+    until = _blacklist(outcome, rules)
+    failing = _failing(health, outcome, state=HealthState.DOWN, limited_until=None)
+    return replace(failing, blacklisted_until=until)
+
+
+def _threshold(health_class: HealthClass, rules: HealthRules) -> int:
+    if health_class in TRIPS_AT_ONCE or health_class is HealthClass.CONFIG_INVALID:
+        return 1
+    if health_class in TRIPS_WHEN_CONFIRMED:
+        return min(CONFIRMATIONS, rules.failure_threshold)
+    return rules.failure_threshold
+
+
+def _blacklist(outcome: Outcome, rules: HealthRules) -> datetime | None:
+    if outcome.health_class is HealthClass.CONFIG_INVALID:
+        return None
+    return outcome.ended_at + rules.blacklist_duration
+
+
+def _failing(
+    health: ProviderHealth, outcome: Outcome, *, state: HealthState, limited_until: datetime | None
+) -> ProviderHealth:
+    return replace(
+        health,
+        state=state,
+        health_class=outcome.health_class,
+        why=outcome.why,
+        failures=health.failures + 1,
+        successes=0,
+        failing_tier=max(health.failing_tier, outcome.tier, key=_depth),
+        limited_until=limited_until,
+        first_failure_at=health.first_failure_at or outcome.ended_at,
+    )
+
+
+_depth: Final[Callable[[Tier], int]] = list(Tier).index

@@ -1,0 +1,42 @@
+"""What one probe found out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from providerswitch.api.health import ALIVE, NETWORK, HealthClass
+
+
+class Tier(StrEnum):
+    """How deep a probe looks: unbilled liveness, or one billed token."""
+
+    LIVENESS = "liveness"
+    GENERATION = "generation"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one probe.
+
+    Attributes:
+        why: short phrase for users, without key material.
+        started_at: when the probe was sent.
+        retry_after: how long the provider asked to be left alone, unclamped.
+    """
+
+    health_class: HealthClass
+    why: str
+    started_at: datetime
+    ended_at: datetime
+    retry_after: timedelta | None = None
+    tier: Tier = Tier.LIVENESS
+
+    @property
+    def alive(self) -> bool:
+        """The provider can serve requests."""
+        return self.health_class in ALIVE
+
+    @property
+    def no_answer(self) -> bool:
+        """Nothing came back over the network, so the fault may be on our side."""
+        return self.health_class in NETWORK

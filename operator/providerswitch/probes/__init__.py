@@ -1,0 +1,1 @@
+"""Ask providers how they are, and turn every answer or failure into a health class."""

@@ -1,0 +1,1 @@
+"""One file per provider type: what to ask, and how its error bodies read."""

@@ -1,0 +1,1 @@
+"""Build what consumers read (pure) and apply it: one file per kind of object."""
