@@ -138,6 +138,7 @@ def _type_map(out: Schema, node: Schema) -> None:
     out.pop("patternProperties", None)
     out.pop("additionalProperties", None)
     if isinstance(values, dict):
+        out.pop("default", None)
         out["additionalProperties"] = {key: value for key, value in values.items() if key not in DROPPED}
 
 

@@ -1,0 +1,7 @@
+"""`python -m providerswitch`."""
+
+import sys
+
+from providerswitch.main import main
+
+sys.exit(main())

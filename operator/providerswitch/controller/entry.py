@@ -1,0 +1,65 @@
+"""The working state of one policy between reconciles; owned by the registry, touched by the event loop alone."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from providerswitch.api.status import PolicyStatus, Switch
+from providerswitch.controller.policy import Policy
+from providerswitch.core.health import HealthRules, ProviderHealth
+from providerswitch.core.memory import Memory, Publication
+from providerswitch.core.report import Problem
+from providerswitch.kube.client import Object
+from providerswitch.kube.objects import ObjectKey
+from providerswitch.probes.target import ProbeTarget
+from providerswitch.publish.targets import TargetKey
+
+
+@dataclass(slots=True)
+class Entry:
+    """One policy.
+
+    Attributes:
+        policy: the last spec that could be parsed.
+        spec_problem: why the newest spec could not be.
+        status: as last written to (or first read from) the API server.
+        restored: memory has been compared with what is published.
+        targets, problems: what the last gathering found; by provider name.
+        published: the bodies last applied or found in order.
+        unannounced: switches that no Event tells of yet.
+        publish_problem: why the last publication was refused.
+        retries: consecutive failed reconciles.
+    """
+
+    key: ObjectKey
+    uid: str
+    status: PolicyStatus
+    memory: Memory
+    policy: Policy | None = None
+    spec_problem: Problem | None = None
+    restored: bool = False
+    secrets: frozenset[ObjectKey] = frozenset()
+    targets: Mapping[str, ProbeTarget] = field(default_factory=dict)
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+    healths: dict[str, ProviderHealth] = field(default_factory=dict)
+    publication: Publication | None = None
+    published: dict[TargetKey, Object] = field(default_factory=dict)
+    publish_problem: Problem | None = None
+    unannounced: list[Switch] = field(default_factory=list)
+    last_log: str = ""
+    dirty: bool = False
+    retries: int = 0
+    task: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def rules(self) -> HealthRules:
+        """The thresholds of the policy."""
+        assert self.policy is not None
+        spec = self.policy.spec
+        return HealthRules(
+            failure_threshold=spec.health_check.failure_threshold,
+            recovery_threshold=spec.health_check.recovery_threshold,
+            blacklist_duration=spec.failover.blacklist_duration,
+            patience=spec.health_check.interval,
+        )

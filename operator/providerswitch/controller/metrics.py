@@ -1,0 +1,125 @@
+"""Prometheus metrics. Names and labels are listed in docs/reference/metrics.md."""
+
+from datetime import datetime, timedelta
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from providerswitch.api.status import HealthState, Switch
+from providerswitch.core.outcome import Outcome
+from providerswitch.kube.objects import ObjectKey
+from providerswitch.probes.target import ProbeTarget
+
+POLICY = ("namespace", "policy")
+FINE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+COARSE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Metrics:
+    """Everything that `/metrics` shows."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.active = Gauge(
+            "providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"), registry=registry
+        )
+        self.state = Gauge(
+            "providerswitch_provider_state",
+            "1 for the health state a provider is in",
+            (*POLICY, "provider", "state"),
+            registry=registry,
+        )
+        self.ready = Gauge("providerswitch_policy_ready", "1 while condition Ready is True", POLICY, registry=registry)
+        self.switches = Counter(
+            "providerswitch_switches_total",
+            "Switches by trigger and outcome",
+            (*POLICY, "trigger", "outcome"),
+            registry=registry,
+        )
+        self.last_switch = Gauge(
+            "providerswitch_last_switch_timestamp_seconds",
+            "When the active provider last changed; time() minus this is the time since",
+            POLICY,
+            registry=registry,
+        )
+        self.switch_seconds = Histogram(
+            "providerswitch_switch_duration_seconds",
+            "From the decision to the verified publication",
+            ("trigger",),
+            buckets=FINE_SECONDS,
+            registry=registry,
+        )
+        self.step_seconds = Histogram(
+            "providerswitch_switch_step_duration_seconds",
+            "Duration of each step of the switch protocol",
+            ("step",),
+            buckets=FINE_SECONDS,
+            registry=registry,
+        )
+        self.detect_seconds = Histogram(
+            "providerswitch_detection_duration_seconds",
+            "From the first failed probe to the decision to switch",
+            buckets=COARSE_SECONDS,
+            registry=registry,
+        )
+        self.probes = Counter(
+            "providerswitch_probes_total",
+            "Probes by outcome class",
+            ("type", "host", "tier", "class"),
+            registry=registry,
+        )
+        self.probe_seconds = Histogram(
+            "providerswitch_probe_duration_seconds",
+            "Duration of probes",
+            ("type",),
+            buckets=FINE_SECONDS,
+            registry=registry,
+        )
+        self.targets = Gauge("providerswitch_probe_targets", "Distinct probe targets", registry=registry)
+        self.policies = Gauge("providerswitch_policies", "Policies served", registry=registry)
+        self.frozen = Gauge("providerswitch_frozen", "1 while the cluster's own network is at fault", registry=registry)
+        self.drift = Counter(
+            "providerswitch_drift_repairs_total",
+            "Published objects put right after foreign edits",
+            POLICY,
+            registry=registry,
+        )
+        self.reconciles = Counter("providerswitch_reconciles_total", "Reconciles of policies", registry=registry)
+        self.errors = Counter(
+            "providerswitch_reconcile_errors_total",
+            "Failed reconciles: ApiServerError, InvariantError or Unexpected",
+            ("error",),
+            registry=registry,
+        )
+
+    def count_probe(self, target: ProbeTarget, outcome: Outcome) -> None:
+        """Count one probe."""
+        self.probes.labels(target.type, target.host, outcome.tier, outcome.health_class).inc()
+        self.probe_seconds.labels(target.type).observe((outcome.ended_at - outcome.started_at).total_seconds())
+
+    def count_switch(self, key: ObjectKey, switch: Switch, detected: timedelta | None) -> None:
+        """Count one finished switch."""
+        self.switches.labels(key.namespace, key.name, switch.trigger, switch.outcome).inc()
+        self.switch_seconds.labels(switch.trigger).observe(switch.switch_millis / 1000)
+        if detected is not None:
+            self.detect_seconds.observe(detected.total_seconds())
+
+    def show_active(self, key: ObjectKey, provider: str | None, since: datetime | None, former: str | None) -> None:
+        """Show which provider serves."""
+        if former and former != provider:
+            self.active.remove(key.namespace, key.name, former)
+        if provider:
+            self.active.labels(key.namespace, key.name, provider).set(1)
+        if since:
+            self.last_switch.labels(key.namespace, key.name).set(since.timestamp())
+
+    def show_state(self, key: ObjectKey, provider: str, state: HealthState, former: HealthState | None) -> None:
+        """Show a provider's health state."""
+        if former is not None and former is not state:
+            self.state.remove(key.namespace, key.name, provider, former)
+        self.state.labels(key.namespace, key.name, provider, state).set(1)
+
+    def forget(self, key: ObjectKey) -> None:
+        """Drop all series of a policy that is gone."""
+        labels = {"namespace": key.namespace, "policy": key.name}
+        for metric in (self.active, self.state, self.ready, self.switches, self.last_switch, self.drift):
+            metric.remove_by_labels(labels)

@@ -1,0 +1,37 @@
+"""Remember which hosts are silent, over all policies, so that a fault of our own network is told from theirs."""
+
+from providerswitch.core.freeze import Frozen, HostRecord, find_freeze, hear
+from providerswitch.core.outcome import Outcome
+
+
+class Network:
+    """All probed hosts.
+
+    Only silent hosts are kept one by one: of the others, the newest answer is all that counts.
+    """
+
+    def __init__(self) -> None:
+        self._silent: dict[str, HostRecord] = {}
+        self._answered = HostRecord()
+        self._frozen: Frozen | None = None
+
+    @property
+    def frozen(self) -> Frozen | None:
+        """The present fault of our own network, or None."""
+        return self._frozen
+
+    def hear(self, host: str, outcome: Outcome) -> bool:
+        """Take note of an outcome; tell whether a freeze began or ended by it."""
+        before = self._frozen
+        if outcome.no_answer:
+            self._silent[host] = hear(self._silent.get(host, HostRecord()), outcome)
+            self._frozen = before or find_freeze((*self._silent.values(), self._answered))
+        else:
+            self._silent.pop(host, None)
+            self._answered = hear(self._answered, outcome)
+            self._frozen = None
+        return (before is None) is not (self._frozen is None)
+
+    def forget(self, host: str) -> None:
+        """Drop a host that is no longer probed."""
+        self._silent.pop(host, None)

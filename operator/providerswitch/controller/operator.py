@@ -1,0 +1,138 @@
+"""The running operator: its long-lived tasks, and what happens when one of them ends."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from providerswitch.controller.children import SELECTOR, Children, policy_of
+from providerswitch.controller.handlers import build_kopf_registry, build_kopf_settings
+from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.reconciler import Reconciler
+from providerswitch.controller.registry import Registry
+from providerswitch.core.outcome import Outcome
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.login import Login
+from providerswitch.kube.objects import SECRETS, ObjectKey, key_of
+from providerswitch.kube.secrets import SecretStore
+from providerswitch.kube.watch import Listener, Watched, watch_forever
+from providerswitch.probes.scheduler import Scheduler
+from providerswitch.probes.target import ProbeTarget
+from providerswitch.publish.metadata import drifted
+from providerswitch.publish.targets import RESOURCES, TargetKey
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Operator:
+    """The parts of the operator, and the wires between them. `main.py` makes it.
+
+    Attributes:
+        ready: what is published is known, and policies are being watched.
+    """
+
+    client: KubeClient
+    login: Login
+    namespaces: tuple[str, ...]
+    metrics: Metrics
+    registry: Registry
+    reconciler: Reconciler
+    children: Children
+    secrets: SecretStore
+    scheduler: Scheduler
+    ready: bool = False
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            ExceptionGroup: a task ended that must not end; the process should exit and be restarted.
+        """
+        known = [asyncio.Event() for _ in self._watches(None)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for watched, listener in self._watches(known):
+                    tasks.create_task(watch_forever(self.client, watched, listener))
+                await asyncio.gather(*(event.wait() for event in known))
+                self.reconciler.start()
+                self.ready = True
+                tasks.create_task(self._run_kopf())
+        finally:
+            self.ready = False
+            await self.scheduler.aclose()
+
+    def _watches(self, known: list[asyncio.Event] | None) -> list[tuple[Watched, Listener]]:
+        """Return what is watched besides the policies; each event is set once the first list is in."""
+        scopes: tuple[str | None, ...] = self.namespaces or (None,)
+        wanted = [
+            *((Watched(resource.collection(scope), SELECTOR), self.children.listener(kind))
+              for kind, resource in RESOURCES.items() for scope in scopes),
+            *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener()) for scope in scopes),
+        ]  # fmt: skip
+        if known is None:
+            return wanted
+        return [
+            (watched, _announcing(listener, event)) for (watched, listener), event in zip(wanted, known, strict=True)
+        ]
+
+    def _run_kopf(self) -> Coroutine[Any, Any, None]:
+        return kopf.operator(
+            registry=build_kopf_registry(self.login, self.on_policy),
+            settings=build_kopf_settings(),
+            standalone=True,
+            clusterwide=not self.namespaces,
+            namespaces=self.namespaces,
+        )
+
+    def on_policy(self, kind: str, obj: Object) -> None:
+        """Take in a policy event. A lost or repeated one costs a look, never a wrong choice."""
+        key = key_of(obj)
+        if kind == "DELETED":
+            self._forget(key)
+            return
+        former = self.registry.get(key)
+        if former and former.uid != obj["metadata"]["uid"]:
+            self._forget(key)
+        if self.registry.put(dict(obj)):
+            entry = self.registry.get(key)
+            assert entry is not None
+            self.reconciler.wake(entry)
+        self.metrics.policies.set(len(self.registry))
+
+    def _forget(self, key: ObjectKey) -> None:
+        entry = self.registry.remove(key, self.scheduler)
+        if entry:
+            self.reconciler.stop(entry)
+        self.metrics.forget(key)
+        self.metrics.policies.set(len(self.registry))
+        self.metrics.targets.set(self.scheduler.targets)
+
+    def on_outcome(self, target: ProbeTarget, outcome: Outcome) -> None:
+        """Take in a probe's outcome."""
+        self.metrics.count_probe(target, outcome)
+        self.registry.hear(target, outcome, self.scheduler)
+        self.metrics.frozen.set(self.registry.network.frozen is not None)
+        self.metrics.targets.set(self.scheduler.targets)
+
+    def on_child(self, target: TargetKey, obj: Object) -> None:
+        """Take in a change of a published object: somebody else's is put right at once."""
+        policy = policy_of(obj)
+        entry = self.registry.get(ObjectKey(target.key.namespace, policy)) if policy else None
+        if entry and self._differs(entry.published, target):
+            self.reconciler.wake(entry)
+
+    def _differs(self, published: dict[TargetKey, Object], target: TargetKey) -> bool:
+        body = published.get(target)
+        return body is None or drifted(body, self.children.get(target) or {})
+
+
+def _announcing(listener: Listener, known: asyncio.Event) -> Listener:
+    def replaced(objects: list[Object]) -> None:
+        listener.replaced(objects)
+        known.set()
+
+    return Listener(replaced, listener.changed, listener.deleted)

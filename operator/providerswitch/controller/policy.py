@@ -1,0 +1,70 @@
+"""A policy as it was read from the API server: parsed once, at the door."""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from providerswitch.api import meta
+from providerswitch.api.policy import PolicySpec
+from providerswitch.api.status import PolicyStatus
+from providerswitch.core.report import Problem
+from providerswitch.kube.client import Object
+from providerswitch.kube.events import Regarding
+from providerswitch.kube.objects import ObjectKey, key_of
+from providerswitch.publish.choice import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One generation of a policy.
+
+    Attributes:
+        failback_token: value of the failback annotation.
+    """
+
+    key: ObjectKey
+    uid: str
+    generation: int
+    resource_version: str
+    failback_token: str | None
+    spec: PolicySpec
+
+    @property
+    def owner(self) -> Owner:
+        """What published objects refer to."""
+        return Owner(self.key.namespace, self.key.name, self.uid)
+
+    @property
+    def regarding(self) -> Regarding:
+        """What Events refer to."""
+        return Regarding(self.key, self.uid, self.resource_version)
+
+
+def parse_policy(obj: Object) -> Policy | Problem:
+    """Return the policy, or why it cannot be honoured. The API server refuses most bad specs before."""
+    found = obj["metadata"]
+    try:
+        spec = PolicySpec.model_validate(obj.get("spec") or {})
+    except ValidationError as error:
+        return Problem("SpecInvalid", _explain(error))
+    return Policy(
+        key=key_of(obj),
+        uid=found["uid"],
+        generation=found["generation"],
+        resource_version=found["resourceVersion"],
+        failback_token=(found.get("annotations") or {}).get(meta.FAILBACK_ANNOTATION),
+        spec=spec,
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    lines = (f"spec.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))
+    return "; ".join(lines) + ". Correct the policy; until then the last good configuration stays published."
+
+
+def parse_status(obj: Object) -> PolicyStatus:
+    """Return the status that was stored; one that cannot be read counts as lost, and the published objects speak."""
+    try:
+        return PolicyStatus.model_validate(obj.get("status") or {})
+    except ValidationError:
+        return PolicyStatus()

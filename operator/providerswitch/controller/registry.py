@@ -1,0 +1,169 @@
+"""All policies, and the routes between them: which targets they probe, who must think again after an outcome."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from providerswitch.api.status import HealthState
+from providerswitch.controller.entry import Entry
+from providerswitch.controller.network import Network
+from providerswitch.controller.policy import parse_policy, parse_status
+from providerswitch.controller.wanted import Wanted, cadence_of, secrets_of
+from providerswitch.core.health import ProviderHealth, observe, witness
+from providerswitch.core.memory import restore_memory
+from providerswitch.core.outcome import Outcome
+from providerswitch.core.report import Problem
+from providerswitch.kube.client import Object
+from providerswitch.kube.objects import ObjectKey, key_of
+from providerswitch.probes.scheduler import Scheduler
+from providerswitch.probes.target import ProbeTarget
+
+
+class Registry:
+    """Every policy that is served.
+
+    Args:
+        wake: asks for a reconcile of one policy.
+    """
+
+    def __init__(self, wake: Callable[[Entry], None]) -> None:
+        self._wake = wake
+        self._entries: dict[ObjectKey, Entry] = {}
+        self._watchers: dict[ProbeTarget, set[ObjectKey]] = defaultdict(set)
+        self._secret_users: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
+        self.network = Network()
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(tuple(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: ObjectKey) -> Entry | None:
+        """Return a policy's entry, or None."""
+        return self._entries.get(key)
+
+    def put(self, obj: Object) -> bool:
+        """Take in a policy as read; tell whether anything but its status is new."""
+        key, uid = key_of(obj), obj["metadata"]["uid"]
+        entry = self._entries.get(key)
+        if entry is None or entry.uid != uid:
+            status = parse_status(obj)
+            memory = restore_memory(status)
+            entry = self._entries[key] = Entry(key, uid, status, memory, healths=dict(memory.healths))
+        return _take(entry, obj)
+
+    def remove(self, key: ObjectKey, scheduler: Scheduler) -> Entry | None:
+        """Forget a policy and stop the probes that only it wanted."""
+        entry = self._entries.pop(key, None)
+        if entry:
+            scheduler.subscribe(entry.key, {})
+            self._route(entry, frozenset())
+            self._use(entry, frozenset())
+        return entry
+
+    def use_secrets(self, entry: Entry) -> frozenset[ObjectKey]:
+        """Note which Secrets a policy refers to, so that their changes wake it; return them."""
+        assert entry.policy is not None
+        used = secrets_of(entry.policy.spec, entry.key.namespace)
+        self._use(entry, used)
+        return used
+
+    def _use(self, entry: Entry, used: frozenset[ObjectKey]) -> None:
+        for secret in used:
+            self._secret_users[secret].add(entry.key)
+        for secret in entry.secrets - used:
+            self._secret_users[secret].discard(entry.key)
+            if not self._secret_users[secret]:
+                del self._secret_users[secret]
+        entry.secrets = used
+
+    def secrets_in_use(self) -> frozenset[ObjectKey]:
+        """Return the Secrets that any policy refers to."""
+        return frozenset(self._secret_users)
+
+    def watch(self, entry: Entry, wanted: Wanted, scheduler: Scheduler) -> None:
+        """Probe what a policy wants; a provider whose target changed is a new acquaintance."""
+        assert entry.policy is not None
+        for name, target in wanted.targets.items():
+            if entry.targets and entry.targets.get(name) != target:
+                entry.healths[name] = ProviderHealth()
+        entry.healths = {name: entry.healths.get(name, ProviderHealth()) for name in wanted.targets}
+        self._route(entry, frozenset(wanted.targets.values()))
+        entry.targets, entry.problems = wanted.targets, wanted.problems
+        cadence = cadence_of(entry.policy.spec.health_check)
+        scheduler.subscribe(entry.key, dict.fromkeys(wanted.targets.values(), cadence))
+        self._learn(entry, scheduler)
+
+    def _route(self, entry: Entry, targets: frozenset[ProbeTarget]) -> None:
+        for target in targets:
+            self._watchers[target].add(entry.key)
+        for target in frozenset(entry.targets.values()) - targets:
+            watchers = self._watchers[target]
+            watchers.discard(entry.key)
+            if not watchers:
+                del self._watchers[target]
+                self.network.forget(target.host)
+
+    def _learn(self, entry: Entry, scheduler: Scheduler) -> None:
+        """A newcomer to a target that others probe already need not wait for the next probe."""
+        for name, target in entry.targets.items():
+            outcome = scheduler.last(target)
+            if outcome and entry.healths[name].last_probe_at is None:
+                self._observe(entry, name, outcome)
+
+    def hear(self, target: ProbeTarget, outcome: Outcome, scheduler: Scheduler) -> None:
+        """Route an outcome to the policies it concerns, and wake those for which it changes something."""
+        turned = self.network.hear(target.host, outcome)
+        for key in tuple(self._watchers.get(target, ())):
+            entry = self._entries[key]
+            for name in [name for name, wanted in entry.targets.items() if wanted == target]:
+                self._consider(entry, name, outcome, scheduler)
+        if turned:
+            self.wake_all(self)
+
+    def _consider(self, entry: Entry, name: str, outcome: Outcome, scheduler: Scheduler) -> None:
+        before = entry.healths[name]
+        self._observe(entry, name, outcome)
+        after = entry.healths[name]
+        if before.failures == 0 and after.failures > 0:
+            self._ask_the_others(entry, name, scheduler)
+        if _told_apart(before) != _told_apart(after):
+            self._wake(entry)
+
+    def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:
+        silent_with_all = outcome.no_answer and self.network.frozen is not None
+        advance = witness if silent_with_all else observe
+        entry.healths[name] = advance(entry.healths[name], outcome, entry.rules)
+
+    def _ask_the_others(self, entry: Entry, failing: str, scheduler: Scheduler) -> None:
+        """At the first sign of trouble, look at who could take over, and whether our own network is at fault."""
+        for name, target in entry.targets.items():
+            if name != failing and entry.healths[name].state is not HealthState.DOWN:
+                scheduler.hasten(target)
+
+    def wake_all(self, entries: Iterable[Entry]) -> None:
+        """Ask for a reconcile of many."""
+        for entry in entries:
+            self._wake(entry)
+
+    def secret_changed(self, secret: ObjectKey) -> None:
+        """Wake the policies that use a Secret."""
+        known = (self._entries.get(key) for key in tuple(self._secret_users.get(secret, ())))
+        self.wake_all(entry for entry in known if entry)
+
+
+def _take(entry: Entry, obj: Object) -> bool:
+    parsed = parse_policy(obj)
+    if isinstance(parsed, Problem):
+        changed = entry.spec_problem != parsed
+        entry.spec_problem = parsed
+        return changed
+    former = entry.policy
+    entry.policy, entry.spec_problem = parsed, None
+    return former is None or replace(former, resource_version="") != replace(parsed, resource_version="")
+
+
+def _told_apart(health: ProviderHealth) -> tuple[object, ...]:
+    """Return what a decision or a status can tell from a health."""
+    return (health.state, health.health_class, health.blacklisted_until, health.limited_until)

@@ -1,0 +1,153 @@
+"""Tell the world: Events first, then status, log and metrics, all from the same decision.
+
+The Event of a switch goes out before the status that commits it: after a crash in between, the next process commits
+again and the Event, having the same name, is not repeated.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from providerswitch.api.errors import ApiServerError
+from providerswitch.api.status import Condition, ConditionType, PolicyStatus
+from providerswitch.controller.entry import Entry
+from providerswitch.controller.metrics import Metrics
+from providerswitch.core.decide import Case, Decision
+from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, tell_switch
+from providerswitch.core.report import Problem, build_status
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.events import build_event, post_event
+from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply
+
+log = logging.getLogger(__name__)
+
+GONE: Final = frozenset({NOT_FOUND, 409})
+"""The policy was deleted, or deleted and made anew, while its status was on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Writes Events, status, log lines and metrics.
+
+    Attributes:
+        name: of this process, in Events.
+    """
+
+    client: KubeClient
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    name: str
+
+    async def report(self, entry: Entry, case: Case, decision: Decision) -> None:
+        """Report a decision, as far as it brings news.
+
+        Raises:
+            ApiServerError: the status could not be written.
+        """
+        assert entry.policy is not None
+        status = build_status(
+            case,
+            decision,
+            entry.memory,
+            problems=problems_of(entry),
+            generation=entry.policy.generation,
+            before=entry.status,
+        )
+        self._log(entry, decision, status)
+        await self._announce(entry, status)
+        self._measure(entry, status)
+        await self._write(entry, status)
+
+    async def report_unreadable(self, entry: Entry) -> None:
+        """Report a policy of which no version could be read."""
+        problem = entry.spec_problem
+        if problem is None:
+            return
+        ready = Condition(
+            type=ConditionType.READY,
+            status="False",
+            reason=problem.reason,
+            message=problem.message,
+            last_transition_time=self.clock().replace(microsecond=0),
+            observed_generation=0,
+        )
+        former = condition(entry.status, ConditionType.READY)
+        if former is None or former.message != ready.message:
+            await self._write(entry, entry.status.model_copy(update={"conditions": [ready]}))
+
+    async def _announce(self, entry: Entry, status: PolicyStatus) -> None:
+        told = [tell_switch(switch) for switch in entry.unannounced]
+        entry.unannounced.clear()
+        for event in (*told, *tell_changes(entry.status, status)):
+            await self._post(entry, event)
+
+    async def _post(self, entry: Entry, event: PolicyEvent) -> None:
+        """An Event that cannot be written must not hold up the work."""
+        assert entry.policy is not None
+        try:
+            await post_event(self.client, build_event(event, entry.policy.regarding, self.clock(), self.name))
+        except ApiServerError as error:
+            log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
+
+    async def _write(self, entry: Entry, status: PolicyStatus) -> None:
+        rendered = render(status)
+        if rendered != render(entry.status):
+            try:
+                await apply(self.client, POLICIES, _status_object(entry, rendered), subresource="status")
+            except ApiServerError as error:
+                if error.status not in GONE:
+                    raise
+        entry.status = status
+
+    def _log(self, entry: Entry, decision: Decision, status: PolicyStatus) -> None:
+        """One line for each decision that differs from the last."""
+        line = f"{status.active_provider} {decision.reason} {decision.why}"
+        if line == entry.last_log:
+            return
+        entry.last_log = line
+        log.info(
+            "decision",
+            extra={
+                "namespace": entry.key.namespace,
+                "policy": entry.key.name,
+                "active": status.active_provider,
+                "revision": status.revision,
+                "decision": decision.reason.value,
+                "trigger": decision.trigger.value if decision.trigger else None,
+                "why": decision.why,
+                "rejected": {each.provider: each.why for each in decision.rejected},
+            },
+        )
+
+    def _measure(self, entry: Entry, status: PolicyStatus) -> None:
+        key, before = entry.key, entry.status
+        self.metrics.show_active(key, status.active_provider, status.active_since, before.active_provider)
+        former = {each.name: each.state for each in before.providers}
+        for each in status.providers:
+            self.metrics.show_state(key, each.name, each.state, former.get(each.name))
+        for name in former.keys() - {each.name for each in status.providers}:
+            self.metrics.state.remove(key.namespace, key.name, name, former[name])
+        ready = condition(status, ConditionType.READY)
+        self.metrics.ready.labels(key.namespace, key.name).set(ready is not None and ready.status == "True")
+
+
+def problems_of(entry: Entry) -> list[Problem]:
+    """Return everything the user has to mend, worst first."""
+    found = (entry.spec_problem, entry.publish_problem, *entry.problems.values())
+    return [problem for problem in found if problem]
+
+
+def render(status: PolicyStatus) -> Object:
+    """Return a status as the API stores it."""
+    return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _status_object(entry: Entry, rendered: Object) -> Object:
+    return {
+        "apiVersion": POLICIES.api_version,
+        "kind": POLICIES.kind,
+        "metadata": {"namespace": entry.key.namespace, "name": entry.key.name, "uid": entry.uid},
+        "status": rendered,
+    }

@@ -1,0 +1,55 @@
+"""After a restart: compare what a policy remembers with what is published, and believe the objects."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from providerswitch.api.status import Switch
+from providerswitch.controller.children import Children, provider_json
+from providerswitch.controller.entry import Entry
+from providerswitch.core.memory import Memory, Publication, adopt, commit, unfinished
+from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
+from providerswitch.publish.choice import read_publication
+from providerswitch.publish.config_map import config_map_name
+from providerswitch.publish.metadata import Ownership, ownership
+from providerswitch.publish.targets import TargetKey
+
+
+def restore(entry: Entry, children: Children, now: datetime) -> None:
+    """Finish what a crash interrupted, in memory; the reconcile that follows repairs the objects."""
+    published = find_publication(entry, children)
+    left = unfinished(entry.memory, published)
+    if left:
+        before = entry.memory.history
+        entry.memory = _resume(entry.memory, left, now)
+        entry.unannounced.extend(entry.memory.history[: len(entry.memory.history) - len(before)])
+    entry.publication = published if published and published.revision == entry.memory.revision else None
+    entry.restored = True
+
+
+def find_publication(entry: Entry, children: Children) -> Publication | None:
+    """Return what the policy's ConfigMap says, or None where there is none of ours."""
+    policy = entry.policy
+    assert policy is not None
+    name = config_map_name(policy.spec, policy.owner)
+    seen = children.get(TargetKey(CONFIG_MAPS.kind, ObjectKey(entry.key.namespace, name)))
+    if ownership(seen, policy.owner) is not Ownership.OURS:
+        return None
+    return read_publication(provider_json(seen))
+
+
+def _resume(memory: Memory, left: Publication, now: datetime) -> Memory:
+    """Commit a switch that was published but not recorded; with the status lost there is nothing to commit."""
+    if memory.revision == 0 or left.active == memory.active:
+        return adopt(memory, left)
+    took = now - (left.decided_at or now)
+    switch = Switch(
+        time=now,
+        from_provider=left.previous,
+        to=left.active,
+        revision=left.revision,
+        trigger=left.trigger,
+        reason=left.why,
+        switch_millis=max(0, round(took.total_seconds() * 1000)),
+        outcome="Resumed",
+    )
+    return replace(adopt(commit(memory, switch), left), active_since=now)

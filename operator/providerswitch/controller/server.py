@@ -1,0 +1,50 @@
+"""Serve /metrics, /healthz and /readyz."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
+
+from providerswitch.api.errors import UserError
+
+
+def build_app(registry: CollectorRegistry, *, alive: Callable[[], bool], ready: Callable[[], bool]) -> web.Application:
+    """Return the web application.
+
+    `alive` tells whether the process works (if not, Kubernetes restarts it), `ready` whether policies are served.
+    """
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_1_0_0})
+
+    async def healthz(_: web.Request) -> web.Response:
+        return _verdict(good=alive())
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _verdict(good=ready())
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    return app
+
+
+def _verdict(*, good: bool) -> web.Response:
+    return web.Response(status=200 if good else 503, text="ok\n" if good else "not ok\n")
+
+
+async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Start serving; the caller calls `cleanup()` on what is returned.
+
+    Raises:
+        UserError: the address cannot be used.
+    """
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        advice = "Is another process using it? Choose another with --listen."
+        raise UserError("ListenFailed", f"Cannot listen on {host}:{port}. {advice}") from error
+    return runner

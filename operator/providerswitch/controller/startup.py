@@ -1,0 +1,119 @@
+"""Before the work begins: is there an API server, are the CRDs installed, may we do what we must? One clear line each.
+
+All three are waited for, not died of: in a GitOps rollout they may come after the operator.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from typing_extensions import override
+
+from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.objects import NOT_FOUND, POLICIES
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS: Final = 2.0
+UNAUTHORIZED: Final = 401
+FORBIDDEN: Final = 403
+CRD_NAME: Final = f"{meta.POLICY_PLURAL}.{meta.GROUP}"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One right the operator needs, and the function that needs it."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str = ""
+
+    @override
+    def __str__(self) -> str:
+        name = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        return f"{self.verb} {name}{'.' + self.group if self.group else ''}"
+
+
+NEEDED: Final = (
+    *(Permission(verb, meta.GROUP, meta.POLICY_PLURAL) for verb in ("list", "watch")),
+    Permission("patch", meta.GROUP, meta.POLICY_PLURAL, "status"),
+    *(Permission(verb, "", kind) for kind in ("configmaps", "services")
+      for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    *(Permission(verb, "", "secrets") for verb in ("get", "list", "watch")),
+    Permission("create", "events.k8s.io", "events"),
+)  # fmt: skip
+
+
+async def wait_until_usable(
+    client: KubeClient,
+    server: str,
+    namespaces: tuple[str, ...],
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Return when the API server answers, the CRDs are there and the permissions suffice; log what is missing."""
+    told = ""
+    while complaint := await find_obstacle(client, server, namespaces):
+        if complaint != told:
+            log.error("%s", complaint)
+            told = complaint
+        await pause(CHECK_SECONDS)
+    if told:
+        log.info("the obstacle is gone, starting")
+
+
+async def find_obstacle(client: KubeClient, server: str, namespaces: tuple[str, ...]) -> str | None:
+    """Return what keeps the operator from working, and what to do about it; None when nothing does."""
+    scopes: tuple[str | None, ...] = namespaces or (None,)
+    try:
+        missing = [str(right) for right in NEEDED for scope in scopes if not await _may(client, right, scope)]
+        if missing:
+            return _rights_missing(sorted(set(missing)), namespaces)
+        await client.request("GET", POLICIES.collection(scopes[0]), what="list policies", query={"limit": "1"})
+    except ApiServerError as error:
+        return _explain(error, server)
+    return None
+
+
+async def _may(client: KubeClient, right: Permission, namespace: str | None) -> bool:
+    attributes = {"verb": right.verb, "group": right.group, "resource": right.resource,
+                  "subresource": right.subresource, "namespace": namespace or ""}  # fmt: skip
+    body: Object = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    review = await client.request("POST", path, what="review permissions", body=body)
+    return bool(review.get("status", {}).get("allowed"))
+
+
+def _rights_missing(missing: list[str], namespaces: tuple[str, ...]) -> str:
+    scope = f"in namespaces {', '.join(namespaces)}" if namespaces else "in all namespaces"
+    return (
+        f"The operator's account lacks permissions {scope}: {'; '.join(missing)}. Apply the ClusterRole and its "
+        "binding from manifests/install.yaml, or limit the operator with --namespaces. Trying again every 2 s."
+    )
+
+
+def _explain(error: ApiServerError, server: str) -> str:
+    if error.status is None:
+        return (
+            f"The API server at {server} does not answer ({error.detail}). Check the address in the kubeconfig, the "
+            "network and the server's certificate. Trying again every 2 s."
+        )
+    if error.status in {UNAUTHORIZED, FORBIDDEN}:
+        return (
+            f"The API server at {server} does not accept the operator's credentials (HTTP {error.status}). Check the "
+            "token or certificate in use. Trying again every 2 s."
+        )
+    if error.status == NOT_FOUND:
+        return (
+            f"The CustomResourceDefinition {CRD_NAME} is not installed. Run: kubectl apply -f crds/. "
+            "Trying again every 2 s."
+        )
+    return f"The API server at {server} is in trouble: {error}. Trying again every 2 s."

@@ -1,0 +1,117 @@
+"""The switch protocol after the decision: publish, verify, and commit or roll back. Each step is measured.
+
+A step that the API server refuses is undone; one it could not answer is tried again later with the same revision, so
+that a switch is either finished or undone, also by the next process after a crash.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError, UserError
+from providerswitch.controller.children import Children
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.objects import apply, delete, fetch
+from providerswitch.publish.choice import Owner
+from providerswitch.publish.metadata import Ownership, drifted, ownership, revision_of
+from providerswitch.publish.targets import RESOURCES, TargetKey
+
+Bodies = Mapping[TargetKey, Object]
+
+TRANSIENT: Final = frozenset({None, 408, 429, 500, 502, 503, 504})
+"""Statuses after which the same request may succeed."""
+
+
+class Timer(Protocol):
+    """Measures a named step."""
+
+    def __call__(self, step: str) -> AbstractContextManager[object]:
+        """Return a context that measures the step."""
+
+
+class Switching:
+    """Publishes choices.
+
+    Args:
+        children: the published objects as last seen.
+    """
+
+    def __init__(self, client: KubeClient, children: Children, timer: Timer) -> None:
+        self._client = client
+        self._children = children
+        self._timer = timer
+
+    async def publish(self, owner: Owner, wanted: Bodies, former: Bodies) -> None:
+        """Publish and verify all objects, then remove those that are no longer wanted.
+
+        Raises:
+            UserError: an object belongs to somebody else (nothing was touched), or the API server refused one (`former`
+                is published again).
+            ApiServerError: no clear answer; call again with the same bodies.
+        """
+        await self._check_owners(owner, wanted)
+        try:
+            with self._timer("publish"):
+                for target, body in wanted.items():
+                    self._children.keep(await self._apply(target, body))
+            with self._timer("verify"):
+                await self._verify(wanted)
+        except ApiServerError as error:
+            if error.status in TRANSIENT:
+                raise
+            with self._timer("rollback"):
+                await self._roll_back(wanted, former)
+            raise UserError("PublishRefused", _refused(error)) from error
+        for target in self._children.of(owner) - wanted.keys():
+            await self._delete(target)
+
+    async def _check_owners(self, owner: Owner, wanted: Bodies) -> None:
+        for target in wanted:
+            known = self._children.get(target)
+            existing = known or await fetch(self._client, RESOURCES[target.kind], target.key)
+            if ownership(existing, owner) is Ownership.FOREIGN:
+                raise UserError("NotOwned", _foreign(target))
+
+    async def _apply(self, target: TargetKey, body: Object) -> Object:
+        return await apply(self._client, RESOURCES[target.kind], body)
+
+    async def _verify(self, wanted: Bodies) -> None:
+        """Read everything back: all targets must carry the one revision.
+
+        Raises:
+            ApiServerError: with status 409 where somebody else's value stands.
+        """
+        for target, body in wanted.items():
+            seen = await fetch(self._client, RESOURCES[target.kind], target.key)
+            if seen is None or revision_of(seen) != revision_of(body) or drifted(body, seen):
+                detail = "it does not read back as it was written; another controller may be changing it"
+                raise ApiServerError(f'verify {target.kind} "{target.key}"', 409, detail)
+
+    async def _roll_back(self, wanted: Bodies, former: Bodies) -> None:
+        for target in wanted:
+            if target in former:
+                self._children.keep(await self._apply(target, former[target]))
+            else:
+                await self._delete(target)
+
+    async def _delete(self, target: TargetKey) -> None:
+        seen = self._children.get(target)
+        if seen:
+            await delete(self._client, RESOURCES[target.kind], target.key, seen["metadata"]["uid"])
+            self._children.drop(target)
+
+
+def _refused(error: ApiServerError) -> str:
+    return (
+        f"The API server refused to {error.what}: {error.detail or error.status}. The former choice stays published. "
+        "Look for an admission webhook, a quota or another controller that manages this object."
+    )
+
+
+def _foreign(target: TargetKey) -> str:
+    return (
+        f'{target.kind} "{target.key.name}" in "{target.key.namespace}" exists and does not belong to this policy. '
+        f"Choose another name in spec.publish, delete the object, or hand it over with the annotation "
+        f'{meta.ADOPT_ANNOTATION}: "true".'
+    )

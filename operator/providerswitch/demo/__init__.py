@@ -1,0 +1,1 @@
+"""The product's main job, live on a laptop: `make demo`."""

@@ -1,0 +1,65 @@
+"""OpenAI's chat completions, which Anthropic and Google speak too on their compatible endpoints."""
+
+from typing import Any, Final
+
+from providerswitch.demo.fakes.http import Answer, Request, event_stream, json_answer
+from providerswitch.demo.fakes.wire_format import Failure, Refused, required
+
+NO_MODEL: Final = Failure(400, "invalid_request_error", "you must provide a model parameter")
+NO_MESSAGES: Final = Failure(
+    400, "invalid_request_error", "Missing required parameter: 'messages'.", "missing_parameter"
+)
+REPLY: Final = ("All ", "systems ", "working.")
+USAGE: Final = {"prompt_tokens": 8, "completion_tokens": 3, "total_tokens": 11}
+CREATED: Final = 1_790_000_000
+
+
+def chat_completion(request: Request) -> Answer:
+    """Answer a chat completion, streamed where the request says so.
+
+    Raises:
+        Refused: no model or no messages.
+    """
+    model = required(request, "model", NO_MODEL)
+    body = request.json()
+    if not body.get("messages"):
+        raise Refused(NO_MESSAGES)
+    if body.get("stream") is True:
+        return event_stream([_chunk(model, word) for word in REPLY] + [_chunk(model, None)])
+    return json_answer(200, _whole(model))
+
+
+def _whole(model: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "".join(REPLY), "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    return {**_envelope("chat.completion", model), "choices": [choice], "usage": USAGE}
+
+
+def _chunk(model: str, word: str | None) -> dict[str, Any]:
+    delta = {"role": "assistant", "content": word} if word is not None else {}
+    choice = {"index": 0, "delta": delta, "finish_reason": None if word is not None else "stop"}
+    return {**_envelope("chat.completion.chunk", model), "choices": [choice]}
+
+
+def _envelope(kind: str, model: str) -> dict[str, Any]:
+    return {"id": "chatcmpl-fake", "object": kind, "created": CREATED, "model": model}
+
+
+def model_list(*models: str) -> Answer:
+    """Answer GET /models in OpenAI's form."""
+    data = [{"id": model, "object": "model", "created": CREATED, "owned_by": "fake"} for model in models]
+    return json_answer(200, {"object": "list", "data": data})
+
+
+def embeddings(request: Request) -> Answer:
+    """Answer embeddings in OpenAI's form, one small vector for each input.
+
+    Raises:
+        Refused: no model.
+    """
+    model = required(request, "model", NO_MODEL)
+    given = request.json().get("input", "")
+    inputs = given if isinstance(given, list) else [given]
+    data = [{"object": "embedding", "index": index, "embedding": [0.1, 0.2, 0.3]} for index, _ in enumerate(inputs)]
+    usage = {"prompt_tokens": len(inputs), "total_tokens": len(inputs)}
+    return json_answer(200, {"object": "list", "data": data, "model": model, "usage": usage})

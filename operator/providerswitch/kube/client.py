@@ -1,0 +1,107 @@
+"""One thin door to the API server, on `kubernetes.aio`: its login, token refresh and TLS, but plain dictionaries.
+
+The generated methods parse every answer into models, which costs more than the request itself; what this operator
+reads is small and validated by its own models.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+
+from providerswitch.api.errors import ApiServerError
+
+Object = dict[str, Any]
+
+JSON: Final = "application/json"
+APPLY: Final = "application/apply-patch+yaml"
+REQUEST_SECONDS: Final = 15.0
+WATCH_SECONDS: Final = 290
+"""Asked of the API server as timeoutSeconds: it then ends the watch in an orderly way, and a dead connection is noticed
+soon after."""
+
+
+class KubeClient:
+    """Requests to the API server.
+
+    Args:
+        api: a configured client; closed by whoever made it.
+    """
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Object:
+        """Send one request and return the JSON object of the answer.
+
+        `what` names the operation in errors, e.g. `apply ConfigMap "a/b"`.
+
+        Raises:
+            ApiServerError: an answer >= 400 (with its status), or none within 15 s (status None).
+        """
+        headers = {"Accept": accept, "Content-Type": content_type}
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                answer = await self._send(method, path, headers, query or {}, body)
+                text = await answer.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise ApiServerError(what, None, type(error).__name__) from error
+        if answer.status >= 400:  # noqa: PLR2004  # the boundary HTTP itself draws
+            raise ApiServerError(what, answer.status, _message(text))
+        return _parse(text)
+
+    async def _send(
+        self, method: str, path: str, headers: dict[str, str], query: Mapping[str, str], body: object
+    ) -> aiohttp.ClientResponse:
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = f"{self._api.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        reply = await self._api.call_api(method, url, header_params=headers, body=body)
+        response: aiohttp.ClientResponse = reply.response
+        return response
+
+    async def stream(
+        self, path: str, *, what: str, query: Mapping[str, str], accept: str = JSON
+    ) -> AsyncIterator[Object]:
+        """Yield the events of a watch, each `{"type", "object"}`, until the API server ends it.
+
+        Raises:
+            ApiServerError: the watch was refused, or the connection broke.
+        """
+        query = {**query, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
+        try:
+            async with asyncio.timeout(WATCH_SECONDS + 30):
+                answer = await self._send("GET", path, {"Accept": accept}, query, None)
+                async with answer:
+                    if answer.status >= 400:  # noqa: PLR2004  # the boundary HTTP itself draws
+                        raise ApiServerError(what, answer.status, _message(await answer.read()))
+                    async for line in answer.content:
+                        yield _parse(line)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise ApiServerError(what, None, type(error).__name__) from error
+
+
+def _parse(text: bytes) -> Object:
+    parsed = json.loads(text)
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _message(text: bytes) -> str:
+    """Return the `message` of a metav1.Status, or nothing: other bodies come from proxies."""
+    try:
+        return str(_parse(text).get("message", ""))
+    except ValueError:
+        return ""

@@ -1,0 +1,65 @@
+"""Write Kubernetes Events about a policy: the history that `kubectl describe` shows.
+
+Names are derived from what happened, so that an Event repeated after a crash is the same object, not a second one.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError
+from providerswitch.core.narrate import PolicyEvent
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.objects import CONFLICT, EVENTS, ObjectKey
+
+NOTE_LIMIT = 1024
+"""The API server's limit of an Event's note, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regarding:
+    """The policy an Event is about."""
+
+    key: ObjectKey
+    uid: str
+    resource_version: str
+
+
+def build_event(event: PolicyEvent, policy: Regarding, now: datetime, reporter: str) -> Object:
+    """Return the Event object."""
+    digest = hashlib.sha256(f"{policy.uid}/{event.reason}/{event.identity}".encode()).hexdigest()[:16]
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {"name": f"{policy.key.name[:200]}.{digest}", "namespace": policy.key.namespace},
+        "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "type": event.type,
+        "reason": event.reason,
+        "action": event.reason,
+        "note": event.note.encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "reportingController": meta.GROUP + "/operator",
+        "reportingInstance": reporter[:128],
+        "regarding": {
+            "apiVersion": meta.API_VERSION,
+            "kind": meta.POLICY_KIND,
+            "name": policy.key.name,
+            "namespace": policy.key.namespace,
+            "uid": policy.uid,
+            "resourceVersion": policy.resource_version,
+        },
+    }
+
+
+async def post_event(client: KubeClient, event: Object) -> None:
+    """Create an Event; one that exists already is left as it is.
+
+    Raises:
+        ApiServerError: refused or unreachable.
+    """
+    path = EVENTS.collection(event["metadata"]["namespace"])
+    try:
+        await client.request("POST", path, what=f'create Event for "{event["regarding"]["name"]}"', body=event)
+    except ApiServerError as error:
+        if error.status != CONFLICT:
+            raise

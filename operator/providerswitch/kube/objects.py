@@ -1,0 +1,111 @@
+"""Where objects live in the API, and the few operations on them: read, apply, delete."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from typing_extensions import override
+
+from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError
+from providerswitch.kube.client import APPLY, KubeClient, Object
+
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One namespaced resource type."""
+
+    kind: str
+    api_version: str
+    plural: str
+
+    @property
+    def root(self) -> str:
+        """Path of the API group and version."""
+        return f"/api/{self.api_version}" if "/" not in self.api_version else f"/apis/{self.api_version}"
+
+    def collection(self, namespace: str | None) -> str:
+        """Return the path that lists; None is all namespaces."""
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{self.root}{scope}/{self.plural}"
+
+
+CONFIG_MAPS: Final = Resource("ConfigMap", "v1", "configmaps")
+SERVICES: Final = Resource("Service", "v1", "services")
+SECRETS: Final = Resource("Secret", "v1", "secrets")
+EVENTS: Final = Resource("Event", "events.k8s.io/v1", "events")
+POLICIES: Final = Resource(meta.POLICY_KIND, meta.API_VERSION, meta.POLICY_PLURAL)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Namespace and name."""
+
+    namespace: str
+    name: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def path_of(resource: Resource, key: ObjectKey) -> str:
+    """Return the path of one object."""
+    return f"{resource.collection(key.namespace)}/{key.name}"
+
+
+def key_of(obj: Object) -> ObjectKey:
+    """Return the key of an object read from the API."""
+    return ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+
+
+async def fetch(client: KubeClient, resource: Resource, key: ObjectKey) -> Object | None:
+    """Read an object; None when there is none.
+
+    Raises:
+        ApiServerError: it could not be read, which is not the same as absent.
+    """
+    try:
+        return await client.request("GET", path_of(resource, key), what=f'read {resource.kind} "{key}"')
+    except ApiServerError as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+
+
+async def apply(client: KubeClient, resource: Resource, body: Object, *, subresource: str = "") -> Object:
+    """Apply an object server-side, owning the fields in `body` and no others; return it as stored.
+
+    Raises:
+        ApiServerError: refused or unreachable.
+    """
+    key = key_of(body)
+    tail = f"/{subresource}" if subresource else ""
+    return await client.request(
+        "PATCH",
+        path_of(resource, key) + tail,
+        what=f'apply {resource.kind}{tail} "{key}"',
+        body=body,
+        query={"fieldManager": meta.FIELD_MANAGER, "force": "true"},
+        content_type=APPLY,
+    )
+
+
+async def delete(client: KubeClient, resource: Resource, key: ObjectKey, uid: str) -> None:
+    """Delete an object if it is still the one with this uid; absent or replaced ones are left alone.
+
+    Raises:
+        ApiServerError: refused or unreachable.
+    """
+    try:
+        await client.request(
+            "DELETE",
+            path_of(resource, key),
+            what=f'delete {resource.kind} "{key}"',
+            body={"preconditions": {"uid": uid}},
+        )
+    except ApiServerError as error:
+        if error.status not in {NOT_FOUND, CONFLICT}:
+            raise

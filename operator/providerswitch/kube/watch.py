@@ -1,0 +1,131 @@
+"""List and watch one resource for ever: the informer that this operator needs, and no more.
+
+kopf watches the policies. What it cannot do is done here: filter by label on the server (only published objects are
+streamed, not every ConfigMap of the cluster) and ask for metadata only (Secrets are noticed, never streamed).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from providerswitch.api.errors import ApiServerError
+from providerswitch.kube.client import JSON, KubeClient, Object
+
+log = logging.getLogger(__name__)
+
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_ONLY_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+GONE: Final = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What to watch.
+
+    Attributes:
+        path: the collection.
+        selector: label selector, "" for all.
+        metadata_only: have the API server strip everything but metadata.
+    """
+
+    path: str
+    selector: str = ""
+    metadata_only: bool = False
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Query parameters of both list and watch."""
+        return {"labelSelector": self.selector} if self.selector else {}
+
+    @property
+    def accept(self) -> str:
+        """Accept header of the watch."""
+        return METADATA_ONLY if self.metadata_only else JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of changes.
+
+    Attributes:
+        replaced: gets all objects after each list; what it knew and does not find there is gone.
+        changed: gets each added or modified object.
+        deleted: gets the last state of each deleted object.
+    """
+
+    replaced: Callable[[list[Object]], None]
+    changed: Callable[[Object], None]
+    deleted: Callable[[Object], None]
+
+
+class WatchExpired(Exception):  # noqa: N818  # not an error: the API server forgot where we were, so list again
+    """The resource version is too old to go on from."""
+
+
+async def watch_forever(
+    client: KubeClient,
+    watched: Watched,
+    listener: Listener,
+    *,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Keep a listener informed until cancelled; failures are retried with backoff, from a fresh list."""
+    failures = 0
+    while True:
+        try:
+            version = await _list(client, watched, listener)
+            failures = 0
+            await _follow(client, watched, listener, version)
+        except WatchExpired:
+            log.info("watch expired, listing again", extra={"path": watched.path})
+        except ApiServerError as error:
+            await pause(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            failures += 1
+            log.log(_level(failures), "watch interrupted: %s", error, extra={"path": watched.path})
+
+
+def _level(failures: int) -> int:
+    """A single break is the API server's routine; a lasting one deserves attention."""
+    return logging.INFO if failures == 1 else logging.WARNING
+
+
+async def _list(client: KubeClient, watched: Watched, listener: Listener) -> str:
+    answer = await client.request(
+        "GET",
+        watched.path,
+        what=f"list {watched.path}",
+        query=watched.query,
+        accept=METADATA_ONLY_LIST if watched.metadata_only else JSON,
+    )
+    listener.replaced(answer.get("items", []))
+    return str(answer["metadata"]["resourceVersion"])
+
+
+async def _follow(client: KubeClient, watched: Watched, listener: Listener, version: str) -> None:
+    while True:
+        query = {**watched.query, "resourceVersion": version}
+        async for event in client.stream(
+            watched.path, what=f"watch {watched.path}", query=query, accept=watched.accept
+        ):
+            version = _handle(event, listener)
+
+
+def _handle(event: Object, listener: Listener) -> str:
+    obj = event["object"]
+    kind: str = event["type"]
+    if kind == "ERROR":
+        raise _error(obj)
+    if kind in {"ADDED", "MODIFIED"}:
+        listener.changed(obj)
+    elif kind == "DELETED":
+        listener.deleted(obj)
+    return str(obj["metadata"]["resourceVersion"])
+
+
+def _error(status: Object) -> Exception:
+    if status.get("code") == GONE:
+        return WatchExpired()
+    return ApiServerError("watch", status.get("code"), str(status.get("message", "")))

@@ -1,0 +1,189 @@
+"""The command `providerswitch`, and the one place that wires the parts together."""
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import certifi
+from prometheus_client import CollectorRegistry
+
+from providerswitch import __version__
+from providerswitch.api.errors import UserError
+from providerswitch.cli import classify
+from providerswitch.controller.children import Children
+from providerswitch.controller.clock import utc_now
+from providerswitch.controller.entry import Entry
+from providerswitch.controller.logs import set_up_logging
+from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.operator import Operator
+from providerswitch.controller.publisher import Publisher
+from providerswitch.controller.reconciler import Parts, Reconciler
+from providerswitch.controller.registry import Registry
+from providerswitch.controller.reporter import Reporter
+from providerswitch.controller.server import build_app, serve
+from providerswitch.controller.settings import Settings, add_flags, read_settings
+from providerswitch.controller.startup import wait_until_usable
+from providerswitch.controller.switching import Switching
+from providerswitch.core.outcome import Outcome
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.login import Login, log_in
+from providerswitch.kube.secrets import SecretStore
+from providerswitch.probes.addresses import AddressRules
+from providerswitch.probes.prober import TargetProber
+from providerswitch.probes.registry import REGISTRY
+from providerswitch.probes.scheduler import Prober, Scheduler
+from providerswitch.probes.target import ProbeTarget
+from providerswitch.probes.transport import ProbeTransport
+from providerswitch.publish.targets import TargetKey
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_SECONDS = 120.0
+"""Idle probe connections are kept this long: above the usual intervals, below the idle limits of the providers."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    flags = build_parser().parse_args(argv)
+    if flags.command == "classify":
+        return classify.run(sys.stdin, sys.stdout, now=utc_now())
+    settings = read_settings(flags)
+    set_up_logging(settings.log_level, settings.log_format)
+    try:
+        return asyncio.run(run(settings))
+    except UserError as error:
+        log.error("%s", error.message)  # noqa: TRY400  # it is for the administrator, who needs no traceback
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="providerswitch", description="Keeps the workloads of a Kubernetes cluster on a working LLM provider."
+    )
+    parser.add_argument("--version", action="version", version=f"providerswitch {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_flags(commands.add_parser("run", help="run the operator"), os.environ)
+    commands.add_parser("classify", help="classify saved provider answers", description=classify.__doc__)
+    return parser
+
+
+async def run(settings: Settings) -> int:
+    """Run the operator until SIGTERM or SIGINT; return the exit code.
+
+    Raises:
+        UserError: a setting cannot be used.
+    """
+    login = await log_in(settings.kubeconfig)
+    context = build_ssl_context(settings.ca_file)
+    api = login.open()
+    try:
+        operator = build_operator(settings, login, KubeClient(api), context)
+        return await _serve_and_work(settings, operator)
+    finally:
+        await api.close()  # type: ignore[no-untyped-call]  # ships no types
+
+
+async def _serve_and_work(settings: Settings, operator: Operator) -> int:
+    app = build_app(operator.metrics.registry, alive=lambda: True, ready=lambda: operator.ready)
+    server = await serve(app, *settings.listen)
+    work = asyncio.create_task(_work(operator))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        log.info("stopped; what is published stays published")
+        return 0
+    finally:
+        await server.cleanup()
+
+
+async def _work(operator: Operator) -> int:
+    log.info("providerswitch %s starts at %s", __version__, operator.login.server)
+    await wait_until_usable(operator.client, operator.login.server, operator.namespaces)
+    try:
+        await operator.run()
+    except ExceptionGroup:
+        log.exception("a task ended that must not end; restart me")
+    return 1
+
+
+def build_operator(settings: Settings, login: Login, client: KubeClient, context: ssl.SSLContext) -> Operator:
+    """Make all parts and wire them.
+
+    The parts call back into the operator that holds them, so they are given wires that end in it once it is there.
+    """
+    metrics = Metrics(CollectorRegistry())
+    late: list[Operator] = []
+
+    def on_child(target: TargetKey, obj: Object) -> None:
+        late[0].on_child(target, obj)
+
+    def on_outcome(target: ProbeTarget, outcome: Outcome) -> None:
+        late[0].on_outcome(target, outcome)
+
+    def wake(entry: Entry) -> None:
+        late[0].reconciler.wake(entry)
+
+    children = Children(on_child)
+    registry = Registry(wake)
+    secrets = SecretStore(client, registry.secret_changed)
+    probers = prober_factory(AddressRules(settings.allowed_networks), context)
+    scheduler = Scheduler(probers, on_outcome, clock=utc_now, jitter=jitter)
+    switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
+    parts = Parts(
+        registry=registry,
+        scheduler=scheduler,
+        secrets=secrets,
+        children=children,
+        publisher=Publisher(switching, children, metrics, utc_now),
+        reporter=Reporter(client, metrics, utc_now, socket.gethostname()),
+        metrics=metrics,
+        clock=utc_now,
+    )
+    reconciler = Reconciler(parts)
+    operator = Operator(client, login, settings.namespaces, metrics, registry, reconciler, children, secrets, scheduler)
+    late.append(operator)
+    return operator
+
+
+def prober_factory(rules: AddressRules, context: ssl.SSLContext) -> Callable[[ProbeTarget], Prober]:
+    """Return what opens the connection of a target."""
+
+    def make(target: ProbeTarget) -> Prober:
+        transport = ProbeTransport(
+            target.base_url, ssl_context=context, rules=rules, keepalive_seconds=KEEPALIVE_SECONDS
+        )
+        return TargetProber(target, REGISTRY[target.type], transport, utc_now)
+
+    return make
+
+
+def jitter(span: timedelta) -> timedelta:
+    """Return a random share of a span."""
+    return span * random.random()  # noqa: S311  # spreads load, guards nothing
+
+
+def build_ssl_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return the TLS context of all probes: public authorities, and those of the administrator.
+
+    Raises:
+        UserError: the file cannot be used.
+    """
+    context = ssl.create_default_context(cafile=certifi.where())
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            message = f'--ca-file "{ca_file}" is not a readable PEM file of certificates.'
+            raise UserError("BadCaFile", message) from error
+    return context

@@ -1,0 +1,201 @@
+"""Probe every target at its cadence: one task and one connection for each, however many policies share it.
+
+A target is never asked twice at the same time, so a provider that hangs cannot pile up probes; a probe that is wanted
+now joins the one under way.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from providerswitch.api.health import HealthClass
+from providerswitch.core.outcome import Outcome, Tier
+from providerswitch.probes.cadence import NextProbe, Streak, follow, plan_next, start_spread
+from providerswitch.probes.target import Cadence, ProbeTarget, shared_cadence
+
+log = logging.getLogger(__name__)
+
+
+class Prober(Protocol):
+    """Asks one target; holds its connection."""
+
+    async def probe(self, tier: Tier, deadline: timedelta) -> Outcome:
+        """Ask once. Never raises but for cancellation, and is back by the deadline."""
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One target under probe."""
+
+    prober: Prober
+    plan: NextProbe
+    wishes: dict[Hashable, Cadence] = field(default_factory=dict)
+    streak: Streak = field(default_factory=Streak)
+    last: Outcome | None = None
+    in_flight: bool = False
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    waiters: list[asyncio.Future[Outcome | None]] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class Scheduler:
+    """Keeps all targets probed.
+
+    Args:
+        make_prober: opens the connection of a target.
+        on_outcome: hears of every outcome, before anyone who waits for it.
+        jitter: returns a random share of a span, from nothing to all of it.
+    """
+
+    def __init__(
+        self,
+        make_prober: Callable[[ProbeTarget], Prober],
+        on_outcome: Callable[[ProbeTarget, Outcome], None],
+        *,
+        clock: Callable[[], datetime],
+        jitter: Callable[[timedelta], timedelta],
+        pause: Callable[[Awaitable[object], float], Awaitable[object]] = asyncio.wait_for,
+    ) -> None:
+        self._make_prober = make_prober
+        self._on_outcome = on_outcome
+        self._clock = clock
+        self._jitter = jitter
+        self._pause = pause
+        self._watches: dict[ProbeTarget, _Watch] = {}
+        self._wanted: dict[Hashable, frozenset[ProbeTarget]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def targets(self) -> int:
+        """How many distinct targets are probed."""
+        return len(self._watches)
+
+    def last(self, target: ProbeTarget) -> Outcome | None:
+        """Return the newest outcome of a target, or None."""
+        watch = self._watches.get(target)
+        return watch.last if watch else None
+
+    def subscribe(self, subscriber: Hashable, wanted: Mapping[ProbeTarget, Cadence]) -> None:
+        """Probe exactly these targets for a subscriber; what nobody wants any more is stopped."""
+        for target, cadence in wanted.items():
+            self._want(subscriber, target, cadence)
+        for target in self._wanted.pop(subscriber, frozenset()) - wanted.keys():
+            self._unwant(subscriber, target)
+        if wanted:
+            self._wanted[subscriber] = frozenset(wanted)
+
+    def _want(self, subscriber: Hashable, target: ProbeTarget, cadence: Cadence) -> None:
+        watch = self._watches.get(target)
+        if watch is None:
+            watch = self._watches[target] = self._open(target, cadence)
+        if watch.wishes.get(subscriber) == cadence:
+            return
+        watch.wishes[subscriber] = cadence
+        if watch.last is not None:
+            watch.plan = plan_next(shared_cadence(tuple(watch.wishes.values())), watch.streak, watch.last)
+            watch.hurry.set()
+
+    def _open(self, target: ProbeTarget, cadence: Cadence) -> _Watch:
+        delay = self._jitter(start_spread(len(self._watches), cadence.interval))
+        first = NextProbe(self._clock() + delay, Tier.LIVENESS, cadence.timeout)
+        watch = _Watch(self._make_prober(target), first)
+        watch.task = asyncio.create_task(self._run(target, watch), name=f"probe {target.host}")
+        return watch
+
+    def _unwant(self, subscriber: Hashable, target: ProbeTarget) -> None:
+        watch = self._watches[target]
+        if watch.wishes.pop(subscriber, None) is not None and not watch.wishes:
+            del self._watches[target]
+            closing = asyncio.create_task(_close(watch))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def fresh(self, target: ProbeTarget, *, not_before: datetime) -> Outcome | None:
+        """Return an outcome that ended at `not_before` or later, probing at once if there is none.
+
+        None for a target that nobody subscribes to, or no longer does. One that asked to be left alone is left alone:
+        its last outcome stands.
+        """
+        watch = self._watches.get(target)
+        if watch is None:
+            return None
+        if watch.last and (watch.last.ended_at >= not_before or _left_alone(watch)):
+            return watch.last
+        waiter: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        watch.waiters.append(waiter)
+        self.hasten(target)
+        return await waiter
+
+    def hasten(self, target: ProbeTarget) -> None:
+        """Probe a target now, unless a probe is under way, nobody wants it, or it asked to be left alone."""
+        watch = self._watches.get(target)
+        if watch and not watch.in_flight and not _left_alone(watch):
+            watch.plan = NextProbe(self._clock(), watch.plan.tier, watch.plan.deadline)
+            watch.hurry.set()
+
+    async def aclose(self) -> None:
+        """Stop all probes and close all connections."""
+        watches = list(self._watches.values())
+        self._watches.clear()
+        await asyncio.gather(*(_close(watch) for watch in watches), *self._closing)
+
+    async def _run(self, target: ProbeTarget, watch: _Watch) -> None:
+        while True:
+            await self._until_due(watch)
+            outcome = await self._ask(watch)
+            watch.last = outcome
+            watch.streak = follow(watch.streak, outcome)
+            watch.plan = plan_next(shared_cadence(tuple(watch.wishes.values())), watch.streak, outcome)
+            self._tell(target, outcome)
+            _release(watch, outcome)
+
+    async def _until_due(self, watch: _Watch) -> None:
+        while (wait := (watch.plan.at - self._clock()).total_seconds()) > 0:
+            watch.hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                await self._pause(watch.hurry.wait(), wait)
+
+    async def _ask(self, watch: _Watch) -> Outcome:
+        watch.in_flight = True
+        started = self._clock()
+        try:
+            return await watch.prober.probe(watch.plan.tier, watch.plan.deadline)
+        except Exception:
+            log.exception("probe failed for a reason of our own")
+            why = "internal error of the prober, see the operator's log"
+            return Outcome(HealthClass.UNKNOWN, why, started, self._clock(), tier=watch.plan.tier)
+        finally:
+            watch.in_flight = False
+
+    def _tell(self, target: ProbeTarget, outcome: Outcome) -> None:
+        try:
+            self._on_outcome(target, outcome)
+        except Exception:
+            log.exception("an outcome could not be handled", extra={"host": target.host})
+
+
+def _left_alone(watch: _Watch) -> bool:
+    return watch.last is not None and watch.last.health_class is HealthClass.RATE_LIMITED
+
+
+def _release(watch: _Watch, outcome: Outcome | None) -> None:
+    waiters, watch.waiters = watch.waiters, []
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(outcome)
+
+
+async def _close(watch: _Watch) -> None:
+    if watch.task:
+        watch.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watch.task
+    _release(watch, None)
+    await watch.prober.aclose()

@@ -1,0 +1,134 @@
+"""What is published: the choice as a value, and its two readings (environment keys and JSON)."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from providerswitch.api.policy import PolicySpec, Protocol, Provider
+from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
+from providerswitch.core.memory import Publication
+
+PROVIDER_JSON: Final = "provider.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The policy that the published objects belong to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One revision of what consumers are told.
+
+    Attributes:
+        fallbacks: names of the others that may be chosen, best first.
+    """
+
+    owner: Owner
+    spec: PolicySpec
+    provider: Provider
+    revision: int
+    trigger: str
+    why: str
+    decided_at: datetime
+    previous: str | None = None
+    fallbacks: tuple[str, ...] = ()
+
+    @property
+    def base_url(self) -> str:
+        """Base URL consumers use, for the protocol of the policy."""
+        return base_url(self.spec, self.provider)
+
+
+def base_url(spec: PolicySpec, provider: Provider) -> str:
+    """Return the base URL of a provider under the policy's protocol."""
+    facts = FACTS[provider.type]
+    if spec.protocol is Protocol.OPENAI:
+        return facts.openai_base_url(provider.base_url)
+    return facts.native_base_url(provider.base_url)
+
+
+def protocol_name(spec: PolicySpec, provider: Provider) -> str:
+    """Return what LLM_PROTOCOL says."""
+    return "openai" if spec.protocol is Protocol.OPENAI else FACTS[provider.type].native_protocol
+
+
+def environment(choice: Choice) -> dict[str, str]:
+    """Return the env-safe keys; one without a value is left out, because SDKs read a blank base URL as an address."""
+    provider, url = choice.provider, choice.base_url
+    secret = provider.auth.secret_key_ref if provider.auth else None
+    keys = {
+        "LLM_PROVIDER": provider.name,
+        "LLM_MODEL": provider.model,
+        "LLM_BASE_URL": url,
+        "LLM_PROTOCOL": protocol_name(choice.spec, provider),
+        "LLM_REVISION": str(choice.revision),
+        "LLM_SECRET_NAME": secret.name if secret else None,
+        "LLM_SECRET_KEY": secret.key if secret else None,
+    }
+    keys.update(dict.fromkeys(_sdk_variables(choice), url))
+    return {name: value for name, value in keys.items() if value}
+
+
+def _sdk_variables(choice: Choice) -> tuple[str, ...]:
+    if choice.spec.protocol is Protocol.OPENAI:
+        return OPENAI_VARIABLES
+    return FACTS[choice.provider.type].native_variables
+
+
+def document(choice: Choice) -> str:
+    """Return provider.json: all there is to know, for programs that read files."""
+    return json.dumps(
+        {
+            "active": _describe(choice, choice.provider.name),
+            "fallbacks": [_describe(choice, name) for name in choice.fallbacks],
+            "primary": choice.spec.primary,
+            "previous": choice.previous,
+            "revision": choice.revision,
+            "trigger": choice.trigger,
+            "reason": choice.why,
+            "decidedAt": choice.decided_at.isoformat(),
+        },
+        indent=2,
+        sort_keys=True,
+    )
+
+
+def _describe(choice: Choice, name: str) -> dict[str, str]:
+    provider = choice.spec.provider(name)
+    if provider is None:
+        return {"name": name}
+    secret = provider.auth.secret_key_ref if provider.auth else None
+    described = {
+        "name": name,
+        "type": provider.type.value,
+        "model": provider.model,
+        "baseURL": base_url(choice.spec, provider),
+        "protocol": protocol_name(choice.spec, provider),
+        "secretName": secret.name if secret else None,
+        "secretKey": secret.key if secret else None,
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def read_publication(text: str | None) -> Publication | None:
+    """Read provider.json back; None for anything this operator did not write."""
+    try:
+        found = json.loads(text or "")
+        decided = datetime.fromisoformat(found["decidedAt"])
+        return Publication(
+            active=str(found["active"]["name"]),
+            revision=int(found["revision"]),
+            primary=found["primary"],
+            previous=found["previous"],
+            trigger=str(found["trigger"]),
+            why=str(found["reason"]),
+            decided_at=decided,
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
