@@ -101,7 +101,7 @@ async def _serve_and_work(settings: Settings, operator: Operator) -> int:
     try:
         return await work
     except asyncio.CancelledError:
-        log.info("stopped; what is published stays published")
+        log.info("stopped before it began to work")
         return 0
     finally:
         await server.cleanup()
@@ -114,7 +114,9 @@ async def _work(operator: Operator) -> int:
         await operator.run()
     except ExceptionGroup:
         log.exception("a task ended that must not end; restart me")
-    return 1
+        return 1
+    log.info("stopped; what is published stays published")
+    return 0
 
 
 def build_operator(settings: Settings, login: Login, client: KubeClient, context: ssl.SSLContext) -> Operator:

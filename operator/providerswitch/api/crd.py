@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from providerswitch.api import meta
 from providerswitch.api.policy import PolicySpec
-from providerswitch.api.rules import RULES, duration_rules
+from providerswitch.api.rules import RULES, duration_rules, shape_rule
 from providerswitch.api.status import PolicyStatus
 
 Schema = dict[str, Any]
 
-DROPPED: Final = frozenset({"title", "x-duration", "propertyNames", "exclusiveMinimum", "$defs", "const"})
+DROPPED: Final = frozenset({"title", "x-duration", "propertyNames", "exclusiveMinimum", "$defs", "const", "pattern"})
 LIST_MAPS: Final = {"spec.providers": "name", "status.conditions": "type"}
 """Lists that server-side apply merges by key instead of replacing them."""
 
@@ -32,14 +32,27 @@ COLUMNS: Final = (
 
 def build_crd() -> Schema:
     """Return the CustomResourceDefinition of ProviderSwitchPolicy."""
-    names = {"kind": meta.POLICY_KIND, "listKind": f"{meta.POLICY_KIND}List", "plural": meta.POLICY_PLURAL,
-             "singular": meta.POLICY_KIND.lower(), "shortNames": [meta.POLICY_SHORT], "categories": ["providerswitch"]}  # fmt: skip
+    spec = {"group": meta.GROUP, "names": _names(), "scope": "Namespaced", "versions": [_version()]}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{meta.POLICY_PLURAL}.{meta.GROUP}", "labels": {"app.kubernetes.io/name": "providerswitch"}},
-        "spec": {"group": meta.GROUP, "names": names, "scope": "Namespaced", "versions": [_version()]},
-    }  # fmt: skip
+        "metadata": {
+            "name": f"{meta.POLICY_PLURAL}.{meta.GROUP}",
+            "labels": {"app.kubernetes.io/name": "providerswitch"},
+        },
+        "spec": spec,
+    }
+
+
+def _names() -> Schema:
+    return {
+        "kind": meta.POLICY_KIND,
+        "listKind": f"{meta.POLICY_KIND}List",
+        "plural": meta.POLICY_PLURAL,
+        "singular": meta.POLICY_KIND.lower(),
+        "shortNames": [meta.POLICY_SHORT],
+        "categories": ["providerswitch"],
+    }
 
 
 def _version() -> Schema:
@@ -90,11 +103,16 @@ def _walk(node: Schema, definitions: Mapping[str, Schema], path: str) -> Schema:
     if path.startswith("status"):
         out.pop("default", None)
     _walk_children(out, definitions, path)
-    _type_map(out, node)
+    _type_map(out, node, definitions, path)
     _add_list_type(out, path)
-    if path in RULES:
-        out["x-kubernetes-validations"] = [rule.as_schema() for rule in RULES[path]]
+    _add_rules(out, node.get("pattern"), path)
     return out
+
+
+def _add_rules(out: Schema, pattern: str | None, path: str) -> None:
+    shape = (shape_rule(pattern),) if pattern else ()
+    if rules := (*shape, *RULES.get(path, ())):
+        out["x-kubernetes-validations"] = [rule.as_schema() for rule in rules]
 
 
 def _one_line(value: Any) -> Any:
@@ -132,14 +150,14 @@ def _walk_children(out: Schema, definitions: Mapping[str, Schema], path: str) ->
         out["items"] = _walk(out["items"], definitions, f"{path}[]")
 
 
-def _type_map(out: Schema, node: Schema) -> None:
+def _type_map(out: Schema, node: Schema, definitions: Mapping[str, Schema], path: str) -> None:
     """A map: pydantic tells the value's schema as additional or pattern properties."""
     values = node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), None)
     out.pop("patternProperties", None)
     out.pop("additionalProperties", None)
     if isinstance(values, dict):
         out.pop("default", None)
-        out["additionalProperties"] = {key: value for key, value in values.items() if key not in DROPPED}
+        out["additionalProperties"] = _walk(values, definitions, f"{path}.*")
 
 
 def _add_list_type(out: Schema, path: str) -> None:

@@ -10,8 +10,10 @@ from providerswitch.api.durations import format_duration
 
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-SECRET_KEY: Final = r"^[-._a-zA-Z0-9]+$"
+SECRET_KEY: Final = r"^[-._a-zA-Z0-9]+$"  # noqa: S105  # a pattern
 HEADER_NAME: Final = r"^[A-Za-z0-9-]+$"
+URL_PATH: Final = r"^/[^\s]*$"
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f]+$"
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL)]
 """A DNS label (RFC 1123)."""
@@ -25,10 +27,10 @@ SecretKeyName = Annotated[str, StringConstraints(min_length=1, max_length=253, p
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 """An http or https URL; the API server checks it with CEL."""
 
-Path = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^/[^\s]*$")]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=URL_PATH)]
 """An absolute URL path."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=ONE_LINE)]
 """One line of text."""
 
 

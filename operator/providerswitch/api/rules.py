@@ -1,17 +1,20 @@
 """The CEL rules of the CRD: what the API server itself refuses, and the sentence the user then reads.
 
-All failing rules of an object are reported together, so each message stands alone. Message expressions only
-concatenate: one with a list comprehension over providers exceeds the API server's cost budget.
+All failing rules of an object are reported together, so each message stands alone. Message expressions concatenate and
+pick one element: one that joins a list over providers exceeds the API server's cost budget.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from providerswitch.api.fields import DNS_LABEL, DNS_SUBDOMAIN, HEADER_NAME, ONE_LINE, SECRET_KEY, URL_PATH
 from providerswitch.api.policy import RESERVED_HEADERS
 from providerswitch.api.provider_types import FACTS
 
-DURATION_PATTERN: Final = r"^([0-9]+(\\.[0-9]+)?(h|m|s|ms))+$"
+DURATION: Final = r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$"
+ABSURD_DURATION: Final = r"(^|[a-z])([0-9]{7,}(\.[0-9]+)?h|[0-9]{9})"
+"""Beyond what duration() can hold. Asked besides the bounds, because CEL's && then answers false instead of failing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ def _quoted(names: list[str]) -> str:
 
 NEED_ADDRESS: Final = _quoted(sorted(name.value for name, facts in FACTS.items() if facts.default_base_url is None))
 RESERVED: Final = _quoted(sorted(RESERVED_HEADERS))
+UNKNOWN_BACKUP: Final = "self.backups.filter(b, !self.providers.exists(p, p.name == b))[0]"
+REPEATED_BACKUP: Final = "self.backups.filter(b, !self.backups.exists_one(c, c == b))[0]"
 PARSED: Final = "isURL(self) && url(self)"
 
 RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
@@ -55,13 +60,16 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
         Rule(
             "!has(self.backups) || self.backups.all(b, self.providers.exists(p, p.name == b))",
-            "each of backups must be the name of a listed provider: add it to providers, or correct the name",
+            f"'\"' + {UNKNOWN_BACKUP} + '\" is not the name of a listed provider: add it to providers, or correct the"
+            " name'",
             ".backups",
+            computed=True,
         ),
         Rule(
             "!has(self.backups) || self.backups.all(b, self.backups.exists_one(c, c == b))",
-            "a provider may stand only once in backups",
+            f"'\"' + {REPEATED_BACKUP} + '\" may stand only once: remove the others'",
             ".backups",
+            computed=True,
         ),
     ),
     "spec.providers[]": (
@@ -78,7 +86,8 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
         Rule(
             "!self.contains('@') && !self.contains('?') && !self.contains('#')",
-            "baseURL may hold no user name, query or fragment: put a key into a Secret and refer to it with auth",
+            "baseURL may hold no user name, query or fragment: leave them out; a key goes into a Secret that auth"
+            " refers to",
         ),
     ),
     "spec.providers[].headers": (
@@ -88,21 +97,40 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             " cookie): use auth for a key",
         ),
         Rule(
-            "self.all(name, size(name) <= 63 && name.matches('^[A-Za-z0-9-]+$'))",
+            f"self.all(name, size(name) <= 63 && name.matches('{HEADER_NAME}'))",
             "a header name is at most 63 letters, digits and hyphens",
         ),
     ),
 }
 """Rules by the path of the schema node they stand at."""
 
+SHAPES: Final[Mapping[str, str]] = {
+    DNS_LABEL: "use lower-case letters, digits and hyphens, with a letter or digit at both ends",
+    DNS_SUBDOMAIN: "use lower-case letters, digits, hyphens and dots, with a letter or digit at both ends and beside"
+    " each dot",
+    SECRET_KEY: "use letters, digits, hyphens, underscores and dots",
+    URL_PATH: "begin with a slash and leave out white space, such as /health",
+    ONE_LINE: "write one line, without tabs and other control characters",
+}
+"""What a user reads instead of a regular expression that did not match."""
+
+
+def shape_rule(pattern: str) -> Rule:
+    """Return the rule that stands in for a JSON schema `pattern`, whose message would be the expression itself."""
+    return Rule(_matches(pattern), SHAPES[pattern])
+
 
 def duration_rules(low: str, high: str) -> tuple[Rule, Rule]:
     """Return the rules of a duration between `low` and `high`, inclusive."""
-    shape = f"self.matches('{DURATION_PATTERN}')"
+    within = f"duration(self) >= duration('{low}') && duration(self) <= duration('{high}')"
     return (
-        Rule(shape, "write a number and a unit (ms, s, m, h), such as 30s or 1m30s"),
+        Rule(_matches(DURATION), "write a number and a unit (ms, s, m, h), such as 30s or 1m30s"),
         Rule(
-            f"!{shape} || (duration(self) >= duration('{low}') && duration(self) <= duration('{high}'))",
+            f"!{_matches(DURATION)} || ({within} && !{_matches(ABSURD_DURATION)})",
             f"must be between {low} and {high}",
         ),
     )
+
+
+def _matches(pattern: str) -> str:
+    return f"self.matches(r'{pattern}')"

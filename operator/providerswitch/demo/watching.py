@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +29,11 @@ async def watching(kubeconfig: Path, world: World) -> AsyncIterator[None]:
         (Watched(CONFIG_MAPS.collection(NAMESPACE), meta.POLICY_LABEL), lambda obj: _published(world, obj)),
         (Watched(EVENTS.collection(NAMESPACE)), _EventReader(world).take),
     )
-    async with connected(kubeconfig) as kube:
-        async with _background(*(watch_forever(kube, watched, _listener(take)) for watched, take in sources)):
-            yield
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(connected(kubeconfig))
+        work = [watch_forever(kube, watched, _listener(take)) for watched, take in sources]
+        await stack.enter_async_context(_background(*work))
+        yield
 
 
 @asynccontextmanager
@@ -41,9 +43,9 @@ async def consuming(kubectl: Kubectl, policy: str, world: World) -> AsyncIterato
     command = python_module(
         "providerswitch.demo.consumer", "--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, "--policy", policy
     )
-    async with running("consumer", command, kubeconfig.parent / "consumer.log", piped=True) as child:
-        async with _background(_listen(child, world)):
-            yield
+    log = kubeconfig.parent / "consumer.log"
+    async with running("consumer", command, log, piped=True) as child, _background(_listen(child, world)):
+        yield
 
 
 async def _listen(child: Child, world: World) -> None:

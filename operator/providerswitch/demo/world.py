@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from providerswitch.api.status import Condition, HealthState, PolicyStatus, ProviderStatus
@@ -94,13 +94,17 @@ class World:
 
     Attributes:
         published: data of the published ConfigMaps, by policy.
+        blank_publications: ConfigMaps seen that named no provider or no address.
         events: newest last.
+        on_event: told each Event.
     """
 
     policies: dict[str, SeenPolicy] = field(default_factory=dict)
     published: dict[str, Mapping[str, str]] = field(default_factory=dict)
     events: deque[SeenEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    blank_publications: int = 0
     calls: Calls = field(default_factory=Calls)
+    on_event: Callable[[SeenEvent], None] = lambda _: None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def policy(self, name: str) -> SeenPolicy:
@@ -116,14 +120,17 @@ class World:
 
     def take_published(self, policy: str, obj: Object) -> None:
         """Read a published ConfigMap."""
-        self.published[policy] = obj.get("data") or {}
+        data = obj.get("data") or {}
+        self.blank_publications += not (data.get("LLM_PROVIDER") and data.get("LLM_BASE_URL"))
+        self.published[policy] = data
         self.ring()
 
     def take_event(self, obj: Object) -> None:
         """Read an Event."""
-        policy = obj.get("regarding", {}).get("name", "")
-        note = obj.get("note", "")
-        self.events.append(SeenEvent(time.monotonic(), policy, obj.get("type", ""), obj.get("reason", ""), note))
+        words = [obj.get(key, "") for key in ("type", "reason", "note")]
+        seen = SeenEvent(time.monotonic(), obj.get("regarding", {}).get("name", ""), *words)
+        self.events.append(seen)
+        self.on_event(seen)
         self.ring()
 
     def take_call(self, line: Mapping[str, object]) -> None:

@@ -100,7 +100,7 @@ async def _list(client: KubeClient, watched: Watched, listener: Listener) -> str
         query=watched.query,
         accept=METADATA_ONLY_LIST if watched.metadata_only else JSON,
     )
-    listener.replaced(answer.get("items", []))
+    listener.replaced(answer.get("items") or [])
     return str(answer["metadata"]["resourceVersion"])
 
 

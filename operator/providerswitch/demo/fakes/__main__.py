@@ -1,21 +1,16 @@
 """Run fake providers as a process of their own.
 
-Prints one JSON line with their addresses, then obeys a control port: `PUT /<name> {"fault": "hang", "seconds": 5}`
-answers when the fault shows; `GET /<name>` tells what the provider saw. Standard input's end stops it.
+Prints one JSON line with their addresses and that of the control port, then obeys until standard input ends.
 """
 
 import argparse
 import asyncio
 import json
 import sys
-from dataclasses import asdict
-from typing import Any, Final
+from contextlib import AsyncExitStack
 
-from aiohttp import web
-
-from providerswitch.demo.fakes import FORMATS, FakeProvider, Fault, Scope
-
-FAKES: Final = web.AppKey("fakes", dict[str, FakeProvider])
+from providerswitch.demo.fakes import FORMATS, FakeProvider
+from providerswitch.demo.fakes.control import controlled
 
 
 def _arguments() -> argparse.Namespace:
@@ -27,59 +22,30 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _steer(request: web.Request) -> web.Response:
-    wish = await request.json()
-    fake = _named(request)
-    await fake.behave(
-        Fault(wish["fault"]), seconds=float(wish.get("seconds", 30)), scope=Scope(wish.get("scope", "all"))
-    )
-    return web.json_response(_report(fake))
-
-
-async def _look(request: web.Request) -> web.Response:
-    return web.json_response(_report(_named(request)))
-
-
-def _named(request: web.Request) -> FakeProvider:
-    fakes = request.app[FAKES]
-    if request.match_info["name"] not in fakes:
-        raise web.HTTPNotFound(text=f"there are: {', '.join(fakes)}")
-    return fakes[request.match_info["name"]]
-
-
-def _report(fake: FakeProvider) -> dict[str, Any]:
-    behaviour, log = asdict(fake.behaviour), [asdict(exchange) for exchange in fake.log]
-    return {"baseURL": fake.base_url, "behaviour": behaviour, "firstFailureAt": fake.first_failure_at, "log": log}
-
-
 def _numbered(kinds: list[str]) -> list[str]:
     """Name each fake by its kind, with a number from the second of a kind on."""
     counts = [kinds[: index + 1].count(kind) for index, kind in enumerate(kinds)]
     return [kind if count == 1 else f"{kind}-{count}" for kind, count in zip(kinds, counts, strict=True)]
 
 
-async def _run(arguments: argparse.Namespace) -> None:
-    fakes = {
-        name: FakeProvider(kind, key=arguments.key, port=arguments.port + index if arguments.port else 0, name=name)
-        for index, (kind, name) in enumerate(zip(arguments.kind, _numbered(arguments.kind), strict=True))
+def _make(arguments: argparse.Namespace) -> dict[str, FakeProvider]:
+    first, names = arguments.port, _numbered(arguments.kind)
+    ports = [first + index if first else 0 for index, _ in enumerate(names)]
+    return {
+        name: FakeProvider(kind, key=arguments.key, port=port, name=name)
+        for name, kind, port in zip(names, arguments.kind, ports, strict=True)
     }
-    app = web.Application()
-    app[FAKES] = fakes
-    app.add_routes([web.put("/{name}", _steer), web.get("/{name}", _look)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", arguments.control_port)
-    await site.start()
-    for fake in fakes.values():
-        await fake.start()
-    host, port = runner.addresses[0][:2]
-    print(
-        json.dumps({"control": f"http://{host}:{port}", **{name: fakes[name].base_url for name in fakes}}), flush=True
-    )
-    await asyncio.to_thread(sys.stdin.read)
-    for fake in fakes.values():
-        await fake.stop()
-    await runner.cleanup()
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    fakes = _make(arguments)
+    async with AsyncExitStack() as stack:
+        for fake in fakes.values():
+            await stack.enter_async_context(fake)
+        control = await stack.enter_async_context(controlled(fakes, arguments.control_port))
+        addresses = {"control": control, **{name: fake.base_url for name, fake in fakes.items()}}
+        print(json.dumps(addresses), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

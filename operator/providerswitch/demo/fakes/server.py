@@ -146,7 +146,8 @@ class FakeProvider:
                 _reset(writer)
             while await self._exchange(reader, writer):
                 pass
-        except (OSError, ValueError, asyncio.IncompleteReadError):
+        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Only `_close` cancels. Passed on, it would end in the loop's exception handler (Python 3.11).
             writer.transport.abort()
         finally:
             del self._conversations[task]
