@@ -5,11 +5,12 @@ from pathlib import Path
 
 from tests.demo import seen
 
+from providerswitch.demo.acts import Stage
 from providerswitch.demo.expectations import Expectation, active
 from providerswitch.demo.kubectl import Kubectl
 from providerswitch.demo.playing import play
 from providerswitch.demo.show import LineKind, Show
-from providerswitch.demo.story import Stage, Step
+from providerswitch.demo.story import Step
 from providerswitch.demo.world import World
 
 NOWHERE = Path("nowhere")

@@ -14,7 +14,7 @@ from providerswitch.demo.world import World
 
 def rendered(show: Show) -> str:
     console = Console(width=120, file=io.StringIO(), record=True)
-    console.print(draw(show))
+    console.print(draw(show, 10))
     return console.export_text()
 
 

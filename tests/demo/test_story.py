@@ -8,7 +8,7 @@ import yaml
 from providerswitch.api.durations import parse_duration
 from providerswitch.api.policy import PolicySpec
 from providerswitch.controller.wanted import find_key
-from providerswitch.demo import policies, story
+from providerswitch.demo import acts, policies, story
 from providerswitch.demo.fakes import FakeProvider, Fault
 from providerswitch.demo.kubectl import Kubectl
 from providerswitch.demo.world import World
@@ -85,8 +85,8 @@ def test_manifests_are_plain_yaml() -> None:
 
 async def test_a_revoked_key_is_refused_by_its_provider() -> None:
     async with FakeProvider("anthropic", key="old", name="anthropic") as fake:
-        stage = story.Stage(Kubectl(Path()), {"anthropic": fake}, World(), Path())
-        await story.revoke_key("anthropic")(stage)
+        stage = acts.Stage(Kubectl(Path()), {"anthropic": fake}, World(), Path())
+        await acts.revoke_key("anthropic")(stage)
         assert fake.key not in {None, "old"}
-        await story.break_provider("anthropic", Fault.HANG)(stage)
+        await acts.break_provider("anthropic", Fault.HANG)(stage)
         assert fake.behaviour.fault is Fault.HANG

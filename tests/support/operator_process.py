@@ -57,7 +57,11 @@ class OperatorProcess:
             *command,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": os.defpath, "KUBECONFIG": str(self.kubeconfig), "PYTHONPATH": str(ROOT / "operator")},
+            env={
+                "PATH": os.defpath,
+                "KUBECONFIG": str(self.kubeconfig),
+                "PYTHONPATH": str(ROOT / "operator"),
+            },
         )
         self.reader = asyncio.create_task(self._read())
 

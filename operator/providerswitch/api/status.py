@@ -90,7 +90,7 @@ class Rejection(Model):
 
     provider: Short
     """Name of the provider."""
-    why: Sentence
+    why: Annotated[str, StringConstraints(max_length=512)]
     """Why it was not chosen."""
 
 

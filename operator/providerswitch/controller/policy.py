@@ -52,7 +52,7 @@ def parse_policy(obj: Object) -> Policy | Problem:
         uid=found["uid"],
         generation=found["generation"],
         resource_version=found["resourceVersion"],
-        failback_token=(found.get("annotations") or {}).get(meta.FAILBACK_ANNOTATION),
+        failback_token=((found.get("annotations") or {}).get(meta.FAILBACK_ANNOTATION) or "")[:253] or None,
         spec=spec,
     )
 

@@ -83,12 +83,14 @@ class Publisher:
 
     async def _mend(self, entry: Entry, current: Publication, bodies: dict[TargetKey, Object]) -> None:
         assert entry.policy is not None
-        same_spec = bodies == entry.published or (
-            not entry.published and entry.memory.last_good_generation == entry.policy.generation
-        )
-        if same_spec:
+        published_by_us = entry.memory.last_good_generation == entry.policy.generation
+        if bodies == entry.published or (not entry.published and published_by_us):
             log.info("published objects were changed by somebody else and are put right", extra=_who(entry))
             self.metrics.drift.labels(entry.key.namespace, entry.key.name).inc()
+            await self._publish(entry, current)
+            return
+        if not entry.published and self._was_begun(bodies):
+            log.info("a publication that a crash interrupted is finished", extra=_who(entry))
             await self._publish(entry, current)
             return
         updated = replace(
@@ -96,6 +98,11 @@ class Publisher:
         )
         if await self._publish(entry, updated) == "Succeeded":
             entry.memory = replace(entry.memory, revision=updated.revision)
+
+    def _was_begun(self, bodies: dict[TargetKey, Object]) -> bool:
+        """Tell whether the first of the objects stands already: the others were to follow."""
+        first = next(iter(bodies))
+        return not drifted(bodies[first], self.children.get(first) or {})
 
     def _next(self, entry: Entry, decision: Decision, now: datetime) -> Publication:
         """Return the publication of a switch; one that was left half-way keeps its revision."""
@@ -176,7 +183,7 @@ def build_switch(
         detect_millis=round(detected.total_seconds() * 1000) if detected is not None else None,
         switch_millis=round(took.total_seconds() * 1000),
         outcome="Succeeded" if outcome == "Succeeded" else "RolledBack",
-        rejected=[Rejection(provider=each.provider, why=each.why[:1024]) for each in decision.rejected] or None,
+        rejected=[Rejection(provider=each.provider, why=each.why[:512]) for each in decision.rejected] or None,
     )
 
 

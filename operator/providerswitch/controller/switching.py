@@ -51,17 +51,19 @@ class Switching:
             ApiServerError: no clear answer; call again with the same bodies.
         """
         await self._check_owners(owner, wanted)
+        applied: list[TargetKey] = []
         try:
             with self._timer("publish"):
                 for target, body in wanted.items():
                     self._children.keep(await self._apply(target, body))
+                    applied.append(target)
             with self._timer("verify"):
                 await self._verify(wanted)
         except ApiServerError as error:
             if error.status in TRANSIENT:
                 raise
             with self._timer("rollback"):
-                await self._roll_back(wanted, former)
+                await self._roll_back(applied, former)
             raise UserError("PublishRefused", _refused(error)) from error
         for target in self._children.of(owner) - wanted.keys():
             await self._delete(target)
@@ -88,8 +90,8 @@ class Switching:
                 detail = "it does not read back as it was written; another controller may be changing it"
                 raise ApiServerError(f'verify {target.kind} "{target.key}"', 409, detail)
 
-    async def _roll_back(self, wanted: Bodies, former: Bodies) -> None:
-        for target in wanted:
+    async def _roll_back(self, applied: list[TargetKey], former: Bodies) -> None:
+        for target in applied:
             if target in former:
                 self._children.keep(await self._apply(target, former[target]))
             else:

@@ -17,6 +17,7 @@ NAMESPACE: Final = "providerswitch-demo"
 SYSTEM_NAMESPACE: Final = "providerswitch-system"
 RUN_LOCALLY: Final = frozenset({"Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"})
 """Kinds of the install manifest that run the operator in the cluster; the demo runs it as a process instead."""
+DELETE_TIMEOUT: Final = "60s"
 CRD: Final = f"{meta.POLICY_PLURAL}.{meta.GROUP}"
 
 
@@ -71,4 +72,4 @@ async def _remove(kubectl: Kubectl, manifests: list[Manifest]) -> None:
     for entry in [_namespace(NAMESPACE), *reversed(manifests)]:
         name = f"{entry['kind']}/{entry['metadata']['name']}"
         namespace = entry["metadata"].get("namespace", "default")
-        await kubectl("delete", name, "-n", namespace, "--ignore-not-found", "--wait=false")
+        await kubectl("delete", name, "-n", namespace, "--ignore-not-found", f"--timeout={DELETE_TIMEOUT}")

@@ -11,6 +11,7 @@ from typing import Final
 from rich.console import Console
 
 from providerswitch.demo import summary
+from providerswitch.demo.acts import Stage
 from providerswitch.demo.cluster import ClusterKind, open_cluster
 from providerswitch.demo.fakes import FakeProvider
 from providerswitch.demo.fakes.control import controlled
@@ -20,7 +21,7 @@ from providerswitch.demo.playing import Played, play
 from providerswitch.demo.policies import ASSISTANT, POLICIES, build_consumer_access, build_secret, make_fakes
 from providerswitch.demo.screen import open_screen
 from providerswitch.demo.show import LineKind, Show
-from providerswitch.demo.story import Stage, build_story
+from providerswitch.demo.story import build_story
 from providerswitch.demo.watching import consuming, watching
 from providerswitch.demo.world import World
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from providerswitch.demo.acts import Stage
 from providerswitch.demo.expectations import Checklist, Observation
 from providerswitch.demo.processes import DemoError
 from providerswitch.demo.show import Show
-from providerswitch.demo.story import Stage, Step
+from providerswitch.demo.story import Step
 
 ACT_SECONDS: Final = 30.0
 

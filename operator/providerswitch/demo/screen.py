@@ -19,7 +19,9 @@ from providerswitch.demo.show import Line, LineKind, Show
 from providerswitch.demo.world import Calls, SeenPolicy
 
 REFRESH_PER_SECOND: Final = 8
-LINES_SHOWN: Final = 10
+LEAST_LINES: Final = 3
+ROWS_ABOVE: Final = 20
+"""Rows of the table and the longest checklist; the timeline gets the rest of the terminal."""
 
 STATE_STYLES: Final = {
     HealthState.HEALTHY: "green",
@@ -53,7 +55,10 @@ def open_screen(console: Console, show: Show) -> Iterator[None]:
     """Show what happens while the context is open."""
     if console.is_terminal:
         with Live(
-            get_renderable=lambda: draw(show), console=console, refresh_per_second=REFRESH_PER_SECOND, transient=True
+            get_renderable=lambda: draw(show, console.height - ROWS_ABOVE),
+            console=console,
+            refresh_per_second=REFRESH_PER_SECOND,
+            transient=True,
         ):
             yield
         return
@@ -66,9 +71,10 @@ def format_line(line: Line) -> Text:
     return Text(f"{line.at:6.2f}s {MARKS[line.kind]} {line.text}", style=LINE_STYLES[line.kind])
 
 
-def draw(show: Show) -> Group:
-    """Return the whole live view."""
-    timeline = [format_line(line) for line in show.lines if line.kind is not LineKind.SEEN][-LINES_SHOWN:]
+def draw(show: Show, rows: int) -> Group:
+    """Return the whole live view, with that many rows of timeline, but at least three."""
+    told = [line for line in show.lines if line.kind is not LineKind.SEEN]
+    timeline = [format_line(line) for line in told[-max(LEAST_LINES, rows) :]]
     for text in timeline:
         text.no_wrap, text.overflow = True, "ellipsis"
     parts: list[ConsoleRenderable] = [draw_providers(show), draw_calls(show.world.calls)]

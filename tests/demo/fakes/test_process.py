@@ -19,6 +19,10 @@ async def test_a_fake_in_its_own_process_obeys_the_control_port() -> None:
         spared = await client.get(addresses["openai"] + "/models")
         broken = await client.get(addresses["openai-2"] + "/models")
         seen = (await client.get(addresses["control"] + "/openai-2")).json()
+        wrong = await client.put(addresses["control"] + "/openai", json={"fault": "earthquake"})
+        nobody = await client.get(addresses["control"] + "/mistral")
+    assert (wrong.status_code, "server-error" in wrong.text) == (400, True)
+    assert (nobody.status_code, "openai-2" in nobody.text) == (404, True)
     assert (spared.status_code, broken.status_code) == (200, 500)
     assert [(entry["path"], entry["status"]) for entry in seen["log"]] == [("/v1/models", 500)]
     await asyncio.wait_for(process.communicate(b""), 5)

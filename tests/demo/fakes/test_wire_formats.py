@@ -16,6 +16,7 @@ EMBED = {"model": "some-model", "input": ["a", "b"]}
 
 HEALTHY = {
     "openai lists models": ("openai", "GET", "/models", BEARER, None, ("data", 0, "id"), "gpt-4o-mini"),
+    "openai shows one model": ("openai", "GET", "/models/gpt-4o", BEARER, None, ("id",), "gpt-4o"),
     "openai chats": ("openai", "POST", "/chat/completions", BEARER, CHAT, ("model",), "some-model"),
     "openai embeds each input": ("openai", "POST", "/embeddings", BEARER, EMBED, ("data", 1, "index"), 1),
     "anthropic lists models": ("anthropic", "GET", "/v1/models", ANTHROPIC, None, ("data", 0, "type"), "model"),
@@ -42,6 +43,8 @@ REFUSED = {
                                 ("error", "code"), "invalid_api_key"),
     "openai without a model": ("openai", "POST", "/chat/completions", BEARER, {}, 400,
                                ("error", "type"), "invalid_request_error"),
+    "openai for an unknown model": ("openai", "GET", "/models/gpt-9", BEARER, None, 404,
+                                    ("error", "code"), "model_not_found"),
     "openai on an unknown path": ("openai", "GET", "/nowhere", BEARER, None, 404, ("error", "code"), "unknown_url"),
     "anthropic with a bad key": ("anthropic", "GET", "/v1/models", {"x-api-key": "no"}, None, 401,
                                  ("error", "type"), "authentication_error"),

@@ -47,8 +47,12 @@ def _envelope(kind: str, model: str) -> dict[str, Any]:
 
 def model_list(*models: str) -> Answer:
     """Answer GET /models in OpenAI's form."""
-    data = [{"id": model, "object": "model", "created": CREATED, "owned_by": "fake"} for model in models]
-    return json_answer(200, {"object": "list", "data": data})
+    return json_answer(200, {"object": "list", "data": [model_entry(model) for model in models]})
+
+
+def model_entry(model: str) -> dict[str, Any]:
+    """Return one model in OpenAI's form."""
+    return {"id": model, "object": "model", "created": CREATED, "owned_by": "fake"}
 
 
 def embeddings(request: Request) -> Answer:

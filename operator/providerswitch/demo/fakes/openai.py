@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from providerswitch.demo.fakes.chat import chat_completion, embeddings, model_list
+from providerswitch.demo.fakes.chat import chat_completion, embeddings, model_entry, model_list
 from providerswitch.demo.fakes.faults import Behaviour, Fault
 from providerswitch.demo.fakes.http import Answer, Request, json_answer
-from providerswitch.demo.fakes.wire_format import Failure, Route, WireFormat
+from providerswitch.demo.fakes.wire_format import Failure, Refused, Route, WireFormat
 
 MODELS: Final = ("gpt-4o-mini", "gpt-4o", "text-embedding-3-small")
 
@@ -48,10 +48,23 @@ def wait_headers(failure: Failure, behaviour: Behaviour) -> dict[str, str]:
     return {"retry-after": wait, "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": f"{wait}s"}
 
 
+def one_model(request: Request) -> Answer:
+    """Answer GET /v1/models/{model}.
+
+    Raises:
+        Refused: it is not in the list.
+    """
+    model = request.path.rpartition("/")[2]
+    if model not in MODELS:
+        raise Refused(FAILURES[Fault.MODEL_UNAVAILABLE])
+    return json_answer(200, model_entry(model))
+
+
 OPENAI: Final = WireFormat(
     base_path="/v1",
     routes=(
         Route("GET", "/v1/models", lambda _: model_list(*MODELS), Request.bearer),
+        Route("GET", "/v1/models/[^/]+", one_model, Request.bearer),
         Route("POST", "/v1/chat/completions", chat_completion, Request.bearer, generates=True),
         Route("POST", "/v1/embeddings", embeddings, Request.bearer, generates=True),
     ),

@@ -1,0 +1,157 @@
+"""A crash at any step of a switch is finished or undone by the next process; a refused step is rolled back."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support.api_proxy import ApiProxy
+from tests.support.control_plane import ControlPlane
+from tests.support.eventually import eventually
+from tests.support.kubectl import Kubectl
+from tests.support.operator_process import OperatorProcess, operator_kubeconfig
+from tests.support.scene import POLICY, Scene
+
+from providerswitch.demo.fakes import Fault
+
+SERVICE = {"service": {"name": "llm"}}
+STEPS = [
+    ("before", "PATCH", "/configmaps/"),
+    ("after", "PATCH", "/configmaps/"),
+    ("before", "PATCH", "/services/"),
+    ("after", "PATCH", "/services/"),
+    ("before", "GET", "/configmaps/"),
+    ("after", "GET", "/services/"),
+    ("before", "POST", "/events"),
+    ("after", "POST", "/events"),
+    ("before", "PATCH", f"/{POLICY}/status"),
+    ("after", "PATCH", f"/{POLICY}/status"),
+]
+
+
+@dataclass(slots=True)
+class Stage:
+    """A scene whose operator talks to the API server through a proxy, and can be started again."""
+
+    scene: Scene
+    proxy: ApiProxy
+
+    async def start_operator(self) -> None:
+        """Start an operator with the same rights and settings as the last."""
+        last = self.scene.operator
+        self.scene.operator = OperatorProcess(last.kubeconfig, last.flags)
+        await self.scene.operator.start()
+        await self.scene.operator.ready()
+
+    async def die_at(self, moment: str, method: str, part: str) -> asyncio.Event:
+        """Have the operator killed when a request of this kind is seen; return what is set then."""
+        done = asyncio.Event()
+
+        async def kill(now: str, seen: str, path: str) -> None:
+            if (now, seen) == (moment, method) and part in path and not done.is_set():
+                done.set()
+                await self.scene.operator.stop(signal.SIGKILL)
+
+        self.proxy.tripwire = kill
+        return done
+
+
+@pytest.fixture
+async def stage(installed: ControlPlane, namespace: str, kubectl: Kubectl, tmp_path: Path) -> AsyncIterator[Stage]:
+    proxy = ApiProxy(installed.url, installed.certificate)
+    await proxy.start()
+    kubeconfig = proxy.kubeconfig(operator_kubeconfig(installed, tmp_path), tmp_path / "proxied.kubeconfig")
+    flags = ("--namespaces", namespace, "--allow-probe-cidr", "127.0.0.0/8")
+    scene = Scene(namespace, kubectl, OperatorProcess(kubeconfig, flags))
+    made = Stage(scene, proxy)
+    async with scene.stack:
+        await made.start_operator()
+        yield made
+        await scene.operator.stop(signal.SIGKILL)
+    await proxy.stop()
+
+
+async def revisions(scene: Scene) -> list[str]:
+    objects = [await scene.look("configmap", f"{POLICY}-provider"), await scene.look("service", "llm")]
+    return [obj["metadata"]["annotations"]["providerswitch.dev/revision"] for obj in objects]
+
+
+@pytest.mark.parametrize(("moment", "method", "part"), STEPS, ids=["-".join(step).replace("/", "") for step in STEPS])
+async def test_a_kill_at_any_step_of_a_switch_ends_in_one_whole_state(
+    stage: Stage, moment: str, method: str, part: str
+) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup", publish=SERVICE)
+    killed = await stage.die_at(moment, method, part)
+    await scene.edit(primary="backup")
+    await asyncio.wait_for(killed.wait(), 10)
+    await stage.start_operator()
+    assert (await scene.serves("backup"))["LLM_REVISION"] == "2"
+
+    async def agreed() -> bool:
+        return await revisions(scene) == ["2", "2"]
+
+    await eventually(agreed)
+    history = (await scene.status())["history"]
+    assert [entry["to"] for entry in history] == ["backup", "openai"]
+    assert history[0]["trigger"] == "ManualSwitch"
+    told = [note for reason, note in await scene.events() if reason == "Switched"]
+    assert len(told) == 1
+
+
+async def test_a_restart_in_calm_changes_nothing(stage: Stage) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup")
+    before = [await scene.look("configmap", f"{POLICY}-provider"), await scene.status()]
+    await scene.operator.stop(signal.SIGKILL)
+    await stage.start_operator()
+    await eventually(lambda: "decision" in scene.operator.text)
+    assert [await scene.look("configmap", f"{POLICY}-provider"), await scene.status()] == before
+
+
+async def test_a_blacklist_outlives_a_restart(stage: Stage) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup", failover={"blacklistDuration": "1h"})
+    await scene.providers["openai"].behave(Fault.SERVER_ERROR)
+    await scene.serves("backup")
+    until = (await scene.provider_status("openai"))["blacklistedUntil"]
+    await scene.operator.stop(signal.SIGKILL)
+    await scene.providers["openai"].behave(Fault.HEALTHY)
+    await stage.start_operator()
+    asked = len(scene.providers["openai"].log)
+    await eventually(lambda: len(scene.providers["openai"].log) > asked + 3, within=10)
+    assert (await scene.status())["activeProvider"] == "backup"
+    assert (await scene.provider_status("openai"))["blacklistedUntil"] == until
+
+
+async def test_with_the_status_lost_what_is_published_stays(stage: Stage) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup", failover={"failback": "Manual", "blacklistDuration": "0s"})
+    await scene.providers["openai"].behave(Fault.SERVER_ERROR)
+    await scene.serves("backup")
+    await scene.operator.stop(signal.SIGKILL)
+    await scene.providers["openai"].behave(Fault.HEALTHY)
+    lost = json.dumps([{"op": "remove", "path": "/status"}])
+    await scene.run("patch", "pswitch", POLICY, "--subresource=status", "--type=json", "-p", lost)
+    await stage.start_operator()
+    assert (await scene.serves("backup"))["LLM_REVISION"] == "2"
+    assert (await scene.status())["revision"] == 2
+
+
+async def test_a_refused_step_is_rolled_back_and_tried_again(stage: Stage) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup", publish=SERVICE)
+    stage.proxy.refuse = lambda method, path: method == "PATCH" and "/services/" in path
+    await scene.edit(primary="backup")
+    ready = await scene.becomes("Ready", "False", "PublishRefused")
+    assert "refused by the policy of the test" in ready["message"]
+    assert (await scene.serves("openai"))["LLM_REVISION"] == "1"
+    assert await revisions(scene) == ["1", "1"]
+    assert (await scene.status())["history"][0]["outcome"] == "RolledBack"
+    assert "undone" in await scene.told("SwitchRolledBack")
+    stage.proxy.refuse = lambda _method, _path: False
+    await scene.serves("backup", within=30)
+    await scene.becomes("Ready", "True", "PrimaryHealthy")
