@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from typing_extensions import override
 
-from providerswitch.api.health import HealthClass
+from providerswitch.api.health import ALIVE, HealthClass
 
 
 class SecretKey:
@@ -100,3 +100,8 @@ class Finding:
     health_class: HealthClass
     why: str
     retry_after: timedelta | None = None
+
+    @property
+    def alive(self) -> bool:
+        """The provider can serve requests."""
+        return self.health_class in ALIVE

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
+from providerswitch.api.health import HealthClass
 from providerswitch.core.outcome import Outcome, Tier
 from providerswitch.probes.classify import classify
 from providerswitch.probes.exchange import Finding, ProbeRequest, Reply
 from providerswitch.probes.provider_type import ProviderType
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.probes.transport import ProbeTransport
+
+NOT_FOUND: Final = 404
 
 
 class TargetProber:
@@ -32,7 +36,7 @@ class TargetProber:
         request, asked = self._request(tier)
         answer = await self._transport.ask(request, deadline_seconds=deadline.total_seconds())
         ended = self._clock()
-        finding = self._read(answer.result, ended)
+        finding = self._read(answer.result, asked, ended)
         return Outcome(finding.health_class, finding.why, started, ended, finding.retry_after, asked)
 
     async def aclose(self) -> None:
@@ -45,7 +49,16 @@ class TargetProber:
             return build(self._target.question), tier
         return self._kind.unbilled_probe(self._target.question), Tier.LIVENESS
 
-    def _read(self, result: Reply | Finding, now: datetime) -> Finding:
+    def _read(self, result: Reply | Finding, asked: Tier, now: datetime) -> Finding:
         if isinstance(result, Finding):
             return result
-        return classify(self._kind, result, now=now, has_key=self._target.key is not None)
+        finding = classify(self._kind, result, now=now, has_key=self._target.key is not None)
+        return doubt_the_address(finding, result, asked)
+
+
+def doubt_the_address(finding: Finding, reply: Reply, asked: Tier) -> Finding:
+    """Read a 404 to a liveness probe, which nobody can misunderstand, as a wrong path."""
+    if asked is not Tier.LIVENESS or reply.status != NOT_FOUND or not finding.alive:
+        return finding
+    why = "HTTP 404: there is no such API below the base URL; correct baseURL"
+    return Finding(HealthClass.CONFIG_INVALID, why)

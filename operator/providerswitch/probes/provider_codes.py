@@ -1,0 +1,22 @@
+"""Read the code of an error by a provider's own table: what the provider types have in common. Pure."""
+
+from collections.abc import Callable, Mapping
+
+from providerswitch.api.health import HealthClass
+from providerswitch.probes.envelope import find_complaint, read_body
+from providerswitch.probes.exchange import Finding, Reply
+
+
+def by_code(table: Mapping[str, HealthClass]) -> Callable[[Reply], Finding | None]:
+    """Return a reader of error bodies.
+
+    Args:
+        table: by type, code or reason in snake_case; the outermost one that is listed decides.
+    """
+
+    def classify_body(reply: Reply) -> Finding | None:
+        complaint = find_complaint(reply, read_body(reply))
+        code = next((word for word in complaint.words if word in table), None) if complaint else None
+        return Finding(table[code], f"HTTP {reply.status}: {code}") if code else None
+
+    return classify_body
