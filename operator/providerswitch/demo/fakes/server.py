@@ -127,10 +127,14 @@ class FakeProvider:
         if self._server:
             self._server.close()
             self._server = None
+        await asyncio.sleep(0)  # a connection that was just accepted begins its conversation
         self._cut()
+        writers = list(self._conversations.values())
         for conversation in self._conversations:
             conversation.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
+        # The loop may end right after this; a transport closes its socket a turn after it was told to.
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
     def _cut(self) -> None:
         for writer in self._conversations.values():
