@@ -8,12 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
 from typing import Final
 
+from providerswitch.api.meta import FAILBACK_ANNOTATION
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import HealthState
 from providerswitch.core.freeze import Frozen
 from providerswitch.core.health import ProviderHealth
+
+LONGEST_WHY: Final = 512
+"""Characters of one provider's reason, as in status.history[].rejected[].why."""
+LONGEST_LIST: Final = 768
+"""Characters of the reasons of several; with what stands around them they are a sentence of at most 1024."""
 
 
 class Reason(StrEnum):
@@ -122,7 +129,7 @@ def rejection(case: Case, name: str) -> Rejected | None:
 def _unfit(health: ProviderHealth, now: datetime) -> str:
     match health.state:
         case HealthState.UNKNOWN:
-            return "not probed yet"
+            return health.why
         case HealthState.SUSPECT:
             return f"failing: {health.why}"
         case HealthState.RATE_LIMITED:
@@ -148,8 +155,9 @@ def refused_request(case: Case) -> Rejected | None:
 
 
 def wait_for_the_primary(case: Case) -> Decision | None:
-    """The first choice is made when the primary has been heard of, so that it does not depend on who answers first."""
-    if case.active is not None or case.health(case.primary).state is not HealthState.UNKNOWN:
+    """The first choice is made when the primary has been asked, so that it does not depend on who answers first."""
+    asked = case.health(case.primary).last_probe_at is not None
+    if case.active is not None or asked or case.health(case.primary).state is not HealthState.UNKNOWN:
         return None
     if case.primary in case.config_errors:
         return None
@@ -183,9 +191,17 @@ def _manual_why(case: Case) -> str:
     if case.may_stay(active):
         return f'failover.mode is Manual: "{active}" stays until spec.primary is edited'
     refusal = Rejected(active, _unfit(case.health(active), case.now))
-    fit = [name for name in case.order if rejection(case, name) is None]
-    advice = f'edit spec.primary to "{fit[0]}", which is healthy' if fit else "no other provider is healthy"
-    return f"{_spell((refusal,))}; failover.mode is Manual: {advice}"
+    return f"{_spell((refusal,))}; failover.mode is Manual: {_advice(case)}"
+
+
+def _advice(case: Case) -> str:
+    """Say what a person can do; an edit that changes nothing would be no request."""
+    fit = next((name for name in case.order if rejection(case, name) is None), None)
+    if fit is None:
+        return "no other provider is healthy"
+    if fit == case.primary:
+        return f'"{fit}" is healthy; set the annotation {FAILBACK_ANNOTATION} to the present time to return to it'
+    return f'edit spec.primary to "{fit}", which is healthy'
 
 
 def hold_failback(case: Case) -> Decision | None:
@@ -233,9 +249,9 @@ def _trigger(case: Case) -> Trigger:
 def _because(case: Case, name: str, trigger: Trigger, rejected: tuple[Rejected, ...]) -> str:
     match trigger:
         case Trigger.FAILBACK:
-            return f'"{name}" is preferred and has recovered'
+            return f'"{name}" is preferred to "{case.active}" and may serve'
         case Trigger.SPEC_CHANGE:
-            return f'"{case.active}" is no longer in the spec'
+            return f'"{case.active}" is neither the primary nor a backup any more'
         case Trigger.FAILOVER:
             lost = Rejected(case.active or "", _unfit(case.health(case.active or ""), case.now))
             return _spell((lost, *(other for other in rejected if other.provider != case.active)))
@@ -250,7 +266,15 @@ def _before(case: Case, name: str) -> tuple[Rejected, ...]:
 
 
 def _spell(rejected: tuple[Rejected, ...]) -> str:
-    return "; ".join(f'"{refusal.provider}": {refusal.why}' for refusal in rejected)
+    told = [f'"{refusal.provider}": {shorten(refusal.why, LONGEST_WHY)}' for refusal in rejected]
+    fitting = sum(length <= LONGEST_LIST for length in accumulate(len(sentence) + len("; ") for sentence in told))
+    left = [f"and {len(told) - fitting} more"] if fitting < len(told) else []
+    return "; ".join((*told[:fitting], *left))
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return the text, cut where it is longer than `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def keep(case: Case) -> Decision:

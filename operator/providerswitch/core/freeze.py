@@ -52,7 +52,7 @@ def hear(record: HostRecord, outcome: Outcome) -> HostRecord:
     """Return the record after one more outcome."""
     if outcome.no_answer:
         return replace(record, silent_since=record.silent_since or outcome.started_at)
-    return HostRecord(silent_since=None, last_answer_at=outcome.ended_at)
+    return HostRecord(silent_since=None, last_answer_at=outcome.ended_at) if outcome.answered else record
 
 
 def find_freeze(records: Iterable[HostRecord]) -> Frozen | None:

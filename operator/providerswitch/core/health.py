@@ -23,6 +23,9 @@ RETRY_AFTER_BOUNDS: Final = (timedelta(seconds=1), timedelta(hours=1))
 
 CONFIRMATIONS: Final = 2
 
+ENDS_BY_ITSELF: Final = frozenset({HealthClass.CONFIG_INVALID, HealthClass.MODEL_LOADING})
+"""A corrected mistake or a loaded model is no relapse to fear: such a provider is left, but not blacklisted."""
+
 
 @dataclass(frozen=True, slots=True)
 class HealthRules:
@@ -30,12 +33,14 @@ class HealthRules:
 
     Attributes:
         patience: a rate limit that ends within this time is waited out.
+        deepest: tier of the deepest probes that are made; what a deeper one once found can no longer be disproved.
     """
 
     failure_threshold: int
     recovery_threshold: int
     blacklist_duration: timedelta
     patience: timedelta
+    deepest: Tier = Tier.GENERATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class ProviderHealth:
         since: when it came into `state`; None while unknown.
         failures: consecutive failed probes.
         successes: consecutive good probes while Down.
-        failing_tier: the tier that failed; only good probes at least as deep clear the failure.
+        failing_tier: the tier that failed; only a good probe at least as deep disproves the failure.
         first_failure_at: end of the first failed probe of the present trouble; where detection time counts from.
         last_probe_at: end of the last probe.
     """
@@ -78,7 +83,8 @@ def clamp_retry_after(asked: timedelta | None, default: timedelta) -> timedelta:
 def observe(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
     """Return the health after one more outcome."""
     if outcome.health_class is HealthClass.UNKNOWN:
-        return replace(health, last_probe_at=outcome.ended_at)
+        why = outcome.why if health.state is HealthState.UNKNOWN else health.why
+        return replace(health, why=why, last_probe_at=outcome.ended_at)
     if outcome.alive:
         after = _succeed(health, outcome, rules)
     elif outcome.health_class is HealthClass.RATE_LIMITED:
@@ -97,7 +103,7 @@ def witness(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Pro
 
 
 def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
-    if health.failing_tier is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
+    if min(health.failing_tier, rules.deepest, key=_depth) is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
         return health
     if health.state is not HealthState.DOWN:
         return _well(outcome)
@@ -105,12 +111,13 @@ def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Pr
     until = health.blacklisted_until
     if _recovered(health, successes, rules) and (until is None or outcome.ended_at >= until):
         return _well(outcome)
-    return replace(health, failures=0, successes=successes)
+    return replace(health, failures=0, successes=successes, failing_tier=Tier.LIVENESS)
 
 
 def _recovered(health: ProviderHealth, successes: int, rules: HealthRules) -> bool:
     """A mistake in the configuration is mended or not; there is nothing to wait and see."""
-    return health.health_class is HealthClass.CONFIG_INVALID or successes >= rules.recovery_threshold
+    mended = health.health_class is HealthClass.CONFIG_INVALID and health.blacklisted_until is None
+    return mended or successes >= rules.recovery_threshold
 
 
 def _well(outcome: Outcome) -> ProviderHealth:
@@ -120,7 +127,7 @@ def _well(outcome: Outcome) -> ProviderHealth:
 def _limit(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
     """A short rate limit is waited out; a long or lasting one moves consumers, without a blacklist."""
     if health.state is HealthState.DOWN:
-        return replace(health, successes=0)
+        return replace(health, successes=0, failing_tier=_deeper(health, outcome))
     pause = clamp_retry_after(outcome.retry_after, rules.patience)
     failures = health.failures + 1
     leave = pause > rules.patience or failures >= rules.failure_threshold or health.state is HealthState.RATE_LIMITED
@@ -134,12 +141,20 @@ def _limit(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Prov
 
 def _fail(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
     if health.state is HealthState.DOWN:
-        return replace(health, successes=0, health_class=outcome.health_class, why=outcome.why)
+        tier = _deeper(health, outcome)
+        return replace(health, successes=0, health_class=outcome.health_class, why=outcome.why, failing_tier=tier)
     if health.failures + 1 < _threshold(outcome.health_class, rules):
-        return _failing(health, outcome, state=HealthState.SUSPECT, limited_until=None)
+        return _doubt(health, outcome)
     until = _blacklist(outcome, rules)
     failing = _failing(health, outcome, state=HealthState.DOWN, limited_until=None)
     return replace(failing, blacklisted_until=until)
+
+
+def _doubt(health: ProviderHealth, outcome: Outcome) -> ProviderHealth:
+    """One failure more, too few to be down; it makes nobody fitter than before."""
+    if health.state is HealthState.RATE_LIMITED:
+        return replace(health, failures=health.failures + 1, failing_tier=_deeper(health, outcome))
+    return _failing(health, outcome, state=HealthState.SUSPECT, limited_until=None)
 
 
 def _threshold(health_class: HealthClass, rules: HealthRules) -> int:
@@ -151,7 +166,7 @@ def _threshold(health_class: HealthClass, rules: HealthRules) -> int:
 
 
 def _blacklist(outcome: Outcome, rules: HealthRules) -> datetime | None:
-    if outcome.health_class is HealthClass.CONFIG_INVALID:
+    if outcome.health_class in ENDS_BY_ITSELF:
         return None
     return outcome.ended_at + rules.blacklist_duration
 
@@ -166,10 +181,14 @@ def _failing(
         why=outcome.why,
         failures=health.failures + 1,
         successes=0,
-        failing_tier=max(health.failing_tier, outcome.tier, key=_depth),
+        failing_tier=_deeper(health, outcome),
         limited_until=limited_until,
         first_failure_at=health.first_failure_at or outcome.ended_at,
     )
+
+
+def _deeper(health: ProviderHealth, outcome: Outcome) -> Tier:
+    return max(health.failing_tier, outcome.tier, key=_depth)
 
 
 _depth: Final[Callable[[Tier], int]] = list(Tier).index

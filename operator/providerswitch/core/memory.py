@@ -88,14 +88,31 @@ def unfinished(memory: Memory, published: Publication | None) -> Publication | N
 
 
 def adopt(memory: Memory, published: Publication) -> Memory:
-    """Return the memory after believing what is published."""
+    """Return the memory after believing what is published.
+
+    With the status lost, the primary of that time is taken for acted upon: only another one is a person's wish.
+    """
+    acted = published.primary if published.active == published.primary else memory.acted_primary or published.primary
     return replace(
         memory,
         active=published.active,
         active_since=published.decided_at if published.active != memory.active else memory.active_since,
         revision=published.revision,
-        acted_primary=memory.acted_primary if published.active != published.primary else published.primary,
+        acted_primary=acted,
     )
+
+
+def settle_requests(memory: Memory, primary: str, failback_token: str | None) -> Memory:
+    """Return the memory after what a person asked for was done, or could not be.
+
+    A request is done with when the primary serves. A first choice that had to pass over the primary has acted upon it
+    too, or the next edit of it would not be told from the one that was there.
+    """
+    if memory.active == primary:
+        return replace(memory, acted_primary=primary, handled_failback=failback_token or memory.handled_failback)
+    if memory.active is not None and memory.acted_primary is None:
+        return replace(memory, acted_primary=primary)
+    return memory
 
 
 def commit(memory: Memory, switch: Switch) -> Memory:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from providerswitch.api.status import Condition, ConditionType, HealthState, PolicyStatus, ProviderStatus, Switch
 from providerswitch.core.decide import Reason, Trigger
+from providerswitch.core.report import SWITCH_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,17 @@ def tell_switch(switch: Switch) -> PolicyEvent:
         return PolicyEvent("Warning", "SwitchRolledBack", note, f"{switch.revision}")
     kind: Literal["Normal", "Warning"] = "Warning" if switch.trigger == Trigger.FAILOVER else "Normal"
     note = f"Switched {way} (revision {switch.revision}): {switch.reason}. {took.capitalize()}{seen}."
-    return PolicyEvent(kind, SWITCH_REASONS[Trigger(switch.trigger)], note, f"{switch.revision}")
+    return PolicyEvent(kind, _switch_reason(switch.trigger), note, f"{switch.revision}")
+
+
+def _switch_reason(trigger: str) -> str:
+    """A switch that is finished after a restart may have been begun by a release with other triggers."""
+    return next((reason for known, reason in SWITCH_REASONS.items() if known == trigger), "Switched")
 
 
 def tell_changes(before: PolicyStatus, after: PolicyStatus) -> tuple[PolicyEvent, ...]:
     """Return the Events of everything but switches."""
-    return (*_providers(before, after), *_frozen(before, after), *_ready(before, after))
+    return (*_providers(before, after), *_frozen(before, after), *_ready(before, after), *_refused(before, after))
 
 
 def _providers(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
@@ -97,3 +103,12 @@ def _ready(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
         return
     if was is None or (was.status, was.reason) != (now.status, now.reason):
         yield PolicyEvent("Warning", now.reason, now.message, f"{now.last_transition_time}")
+
+
+def _refused(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
+    """In automatic mode a refused wish of a person is a failover, so that Ready does not tell it."""
+    was, now = condition(before, ConditionType.FAILED_OVER), condition(after, ConditionType.FAILED_OVER)
+    if now is None or now.reason != SWITCH_REFUSED:
+        return
+    if was is None or (was.reason, was.observed_generation) != (now.reason, now.observed_generation):
+        yield PolicyEvent("Warning", SWITCH_REFUSED, now.message, f"{now.observed_generation}")

@@ -40,3 +40,8 @@ class Outcome:
     def no_answer(self) -> bool:
         """Nothing came back over the network, so the fault may be on our side."""
         return self.health_class in NETWORK
+
+    @property
+    def answered(self) -> bool:
+        """Something came back over the network; a probe that was never sent, or could not be read, is no proof."""
+        return not self.no_answer and self.health_class not in {HealthClass.UNKNOWN, HealthClass.CONFIG_INVALID}

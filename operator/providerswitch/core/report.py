@@ -7,11 +7,14 @@ from typing import Final, Literal
 
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus, ProviderStatus
-from providerswitch.core.decide import Case, Decision, Reason, refused_request, rejection
+from providerswitch.core.decide import LONGEST_WHY, Case, Decision, Reason, refused_request, rejection, shorten
 from providerswitch.core.memory import Memory
 
+SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD})
 NOT_READY: Final = frozenset({Reason.NO_HEALTHY_PROVIDER, Reason.WAITING})
 LONGEST_MESSAGE: Final = 1024
+SWITCH_REFUSED: Final = "SwitchRefused"
+"""Reason of Ready in manual mode, where the spec is not honoured, and else of FailedOver, where it is a failover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +77,24 @@ def judge_ready(case: Case, decision: Decision, memory: Memory, problems: Sequen
         return Verdict("Unknown", decision.reason, decision.why)
     if case.mode is Mode.MANUAL and not case.may_stay(memory.active):
         return Verdict("False", "ActiveProviderDown", decision.why)
-    refusal = refused_request(case)
-    if case.mode is Mode.MANUAL and refusal:
-        return Verdict("False", "SwitchRefused", refusal_text(refusal.provider, refusal.why, memory.active))
+    refused = tell_refusal(case)
+    if case.mode is Mode.MANUAL and refused:
+        return Verdict("False", SWITCH_REFUSED, refused)
     return Verdict("True", decision.reason, decision.why)
 
 
-def refusal_text(asked: str, why: str, active: str | None) -> str:
-    """Say why a requested switch is not made, and what to do."""
+def tell_refusal(case: Case) -> str | None:
+    """Say why the switch that a person asked for is not made, and what to do; None where there is no such wish."""
+    refusal = refused_request(case)
+    if refusal is None:
+        return None
+    asked, why = refusal.provider, shorten(refusal.why, LONGEST_WHY)
+    edited = case.acted_primary not in {None, asked}
+    wish = f'spec.primary asks for "{asked}"' if edited else f'The return to "{asked}" was requested'
+    way_back = ", or set spec.primary back" if edited else ""
     return (
-        f'spec.primary asks for "{asked}", which may not serve ({why}); "{active}" stays active. The switch is made '
-        f'when "{asked}" is well again, or set spec.primary back.'
+        f'{wish}, which may not serve ({why}); "{case.active}" stays active. The switch is made when "{asked}" is well '
+        f"again{way_back}."
     )
 
 
@@ -92,6 +102,9 @@ def judge_failed_over(case: Case, decision: Decision, memory: Memory) -> Verdict
     """FailedOver: another provider than the primary serves."""
     if memory.active is None or memory.active == case.primary:
         return Verdict("False", "PrimaryActive" if memory.active else "NothingPublished", decision.why)
+    refused = tell_refusal(case)
+    if refused and decision.reason in SERVED:
+        return Verdict("True", SWITCH_REFUSED, refused)
     return Verdict("True", decision.reason, decision.why)
 
 
