@@ -1,10 +1,10 @@
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providerswitch.probes.addresses import AddressRules, order_attempts, refusal
+from providerswitch.probes.addresses import Address, AddressRules, order_attempts, refusal
 
 STRICT = AddressRules()
 
@@ -60,7 +60,7 @@ PERMITTED = (
 
 
 @pytest.mark.parametrize(("address", "kind"), REFUSED.items())
-def test_an_address_nobody_probes_for_good_is_refused_by_its_kind(address, kind):
+def test_an_address_nobody_probes_for_good_is_refused_by_its_kind(address: str, kind: str) -> None:
     why = refusal(ip_address(address), STRICT)
     assert why is not None
     assert f"is a {kind} address" in why
@@ -68,50 +68,50 @@ def test_an_address_nobody_probes_for_good_is_refused_by_its_kind(address, kind)
 
 
 @pytest.mark.parametrize("address", PERMITTED)
-def test_public_and_private_addresses_are_permitted(address):
+def test_public_and_private_addresses_are_permitted(address: str) -> None:
     assert refusal(ip_address(address), STRICT) is None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::127.0.0.1"])
-def test_the_administrator_lifts_a_refusal_in_every_form_of_the_address(address):
+def test_the_administrator_lifts_a_refusal_in_every_form_of_the_address(address: str) -> None:
     rules = AddressRules((ip_network("127.0.0.0/8"),))
     assert refusal(ip_address(address), rules) is None
     assert refusal(ip_address("169.254.169.254"), rules) is not None
 
 
-def test_allowing_an_ipv6_network_allows_nothing_else():
+def test_allowing_an_ipv6_network_allows_nothing_else() -> None:
     rules = AddressRules((ip_network("::1/128"),))
     assert refusal(ip_address("::1"), rules) is None
     assert refusal(ip_address("127.0.0.1"), rules) is not None
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_is_judged_alike_in_every_form(address):
+def test_an_ipv4_address_is_judged_alike_in_every_form(address: IPv4Address) -> None:
     plain = refusal(address, STRICT)
     forms = (f"::ffff:{address}", f"64:ff9b::{address}")
     assert {refusal(ip_address(form), STRICT) is None for form in forms} == {plain is None}
 
 
 @given(st.ip_addresses())
-def test_what_python_calls_local_is_never_permitted(address):
+def test_what_python_calls_local_is_never_permitted(address: Address) -> None:
     if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
         assert refusal(address, STRICT)
 
 
-def addresses(*texts):
+def addresses(*texts: str) -> tuple[Address, ...]:
     return tuple(ip_address(text) for text in texts)
 
 
-def test_families_take_turns_and_repetitions_are_dropped():
+def test_families_take_turns_and_repetitions_are_dropped() -> None:
     found = addresses("fd00::1", "fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2")
     assert order_attempts(found, None) == addresses("fd00::1", "10.0.0.1", "fd00::2", "10.0.0.2")
 
 
-def test_the_last_used_address_is_tried_first_while_the_name_still_has_it():
+def test_the_last_used_address_is_tried_first_while_the_name_still_has_it() -> None:
     found = addresses("10.0.0.1", "10.0.0.2")
     assert order_attempts(found, ip_address("10.0.0.2")) == addresses("10.0.0.2", "10.0.0.1")
     assert order_attempts(found, ip_address("10.0.0.9")) == found
 
 
-def test_a_host_without_addresses_gives_no_attempts():
+def test_a_host_without_addresses_gives_no_attempts() -> None:
     assert order_attempts((), ip_address("10.0.0.9")) == ()

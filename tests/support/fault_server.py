@@ -10,6 +10,9 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+
+from typing_extensions import override
 
 HOST = "127.0.0.1"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -17,11 +20,27 @@ DRIP_SECONDS = 0.02
 CHUNK = b"x" * 8192
 
 
+class Reader(asyncio.StreamReader):
+    """A reader that knows at once when the other side is gone, even while there is something left to read."""
+
+    other_side_gone = False
+
+    @override
+    def feed_eof(self) -> None:
+        self.other_side_gone = True
+        super().feed_eof()
+
+    @override
+    def set_exception(self, exc: Exception) -> None:
+        self.other_side_gone = True
+        super().set_exception(exc)
+
+
 @dataclass(slots=True)
 class Connection:
     """One accepted connection."""
 
-    reader: asyncio.StreamReader
+    reader: Reader
     writer: asyncio.StreamWriter
     server: "FaultServer"
 
@@ -65,6 +84,7 @@ class FaultServer:
     Attributes:
         accepted: connections so far; with TLS, only those whose handshake succeeded.
         requests: raw bytes of every request that a script read.
+        connections: all there were.
     """
 
     script: Script
@@ -72,40 +92,58 @@ class FaultServer:
     port: int = 0
     accepted: int = 0
     requests: list[bytes] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def held(self) -> int:
+        """How many connections the other side has not closed."""
+        return sum(not connection.reader.other_side_gone for connection in self.connections)
 
     def url(self, host: str = HOST, scheme: str | None = None) -> str:
         """Return the base URL, under another host or scheme if asked."""
         return f"{scheme or self.scheme}://{host}:{self.port}"
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def protocol(self) -> asyncio.StreamReaderProtocol:
+        """Prepare for a new connection."""
+        reader = Reader()
+        return asyncio.StreamReaderProtocol(reader, partial(self._accept, reader))
+
+    def _accept(self, reader: Reader, _same: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Play the script to a new connection."""
         self.accepted += 1
-        task = asyncio.ensure_future(self._play(Connection(reader, writer, self)))
+        self.connections.append(Connection(reader, writer, self))
+        task = asyncio.ensure_future(self._play(self.connections[-1]))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     async def _play(self, connection: Connection) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            await self.script(connection)
-        connection.writer.close()
-        with contextlib.suppress(OSError):
-            await connection.writer.wait_closed()
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                await self.script(connection)
+        finally:
+            connection.writer.close()
 
     async def stop(self) -> None:
-        """End every script."""
+        """End every script and connection."""
         self.stopped.set()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        for connection in self.connections:
+            connection.writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await connection.writer.wait_closed()
 
 
 @contextlib.asynccontextmanager
-async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[FaultServer]:
-    """Run a server on a free port."""
+async def serving(
+    script: Script, tls: ssl.SSLContext | None = None, *, host: str = HOST, port: int = 0
+) -> AsyncIterator[FaultServer]:
+    """Run a server; on a free port, if none is named."""
     server = FaultServer(script, "https" if tls else "http")
-    listener = await asyncio.start_server(server.accept, HOST, 0, ssl=tls)
+    listener = await asyncio.get_running_loop().create_server(server.protocol, host, port, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
@@ -124,17 +162,17 @@ def refusing() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def overrun() -> Iterator[str]:
+def overrun(host: str = HOST, port: int = 0) -> Iterator[str]:
     """Give the base URL of a port whose queue is full: the kernel drops what else wants to connect."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
-        listener.bind((HOST, 0))
+        listener.bind((host, port))
         listener.listen(0)
         for _ in range(4):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
 
 
 def always(data: bytes) -> Script:
@@ -193,15 +231,26 @@ def forever(head: bytes, chunk: bytes = CHUNK) -> Script:
     return script
 
 
-def dripping(data: bytes) -> Script:
-    """Send an answer byte by byte, over and over, so slowly that it is never complete."""
+def dripping(data: bytes, head: bytes = b"") -> Script:
+    """After a head, send the answer byte by byte, over and over, so slowly that it is never complete."""
 
     async def script(connection: Connection) -> None:
         await connection.request()
+        await connection.send(head)
         while not connection.server.stopped.is_set():
             for byte in data:
                 await connection.send(bytes([byte]))
                 await connection.pause()
+
+    return script
+
+
+def speaking_first(data: bytes) -> Script:
+    """Send something before anything was asked, then nothing more."""
+
+    async def script(connection: Connection) -> None:
+        await connection.send(data)
+        await connection.hang()
 
     return script
 

@@ -3,7 +3,8 @@
 Probes are paced by their starts. After a first failure they follow each other every `fastInterval` until the provider
 has answered or has failed often enough. A provider that hangs must not stretch that: after a timeout the next probe
 starts at once and gets only the fast interval (at least a second) to answer, so that three failures take as long
-whether the provider refuses or is silent.
+whether the provider refuses or is silent. Only one that is slow when it is well gets longer, or one lost probe would
+bring it down.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,13 @@ from providerswitch.core.outcome import Outcome, Tier
 from providerswitch.probes.target import Cadence
 
 SHORTEST_DEADLINE: Final = timedelta(seconds=1)
+UNUSUAL_FACTOR: Final = 4
+"""A silence this much longer than usual is a failure: a new connection takes up to four round trips, a kept one takes
+one."""
+
+FORGETTING: Final = 0.9
+"""A slow answer is remembered for some ten probes."""
+
 SLOW_FACTOR: Final = 5
 """A rejected key is asked about this much more rarely: some providers lock accounts that insist."""
 
@@ -28,11 +36,13 @@ class Streak:
         failures: consecutive failed probes.
         failing_tier: the tier that fails; asked again until it is well.
         generated_at: start of the last billed probe.
+        usual: how long an answer takes while the provider is well: the slowest of about the last ten.
     """
 
     failures: int = 0
     failing_tier: Tier = Tier.LIVENESS
     generated_at: datetime | None = None
+    usual: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +58,11 @@ def follow(streak: Streak, outcome: Outcome) -> Streak:
     """Return the streak after one more outcome."""
     generated = outcome.started_at if outcome.tier is Tier.GENERATION else streak.generated_at
     if not outcome.alive:
-        return Streak(streak.failures + 1, _deeper(streak, outcome.tier), generated)
+        return Streak(streak.failures + 1, _deeper(streak, outcome.tier), generated, streak.usual)
     if streak.failing_tier is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
         return replace(streak, generated_at=generated)
-    return Streak(generated_at=generated)
+    usual = max(outcome.ended_at - outcome.started_at, streak.usual * FORGETTING)
+    return Streak(generated_at=generated, usual=usual)
 
 
 def _deeper(streak: Streak, tier: Tier) -> Tier:
@@ -93,7 +104,7 @@ def _tier(cadence: Cadence, streak: Streak, at: datetime) -> Tier:
 
 def _deadline(cadence: Cadence, streak: Streak, outcome: Outcome) -> timedelta:
     if outcome.health_class is HealthClass.TIMEOUT and _in_doubt(cadence, streak, outcome.health_class):
-        return min(cadence.timeout, max(cadence.fast_interval, SHORTEST_DEADLINE))
+        return min(cadence.timeout, max(cadence.fast_interval, SHORTEST_DEADLINE, streak.usual * UNUSUAL_FACTOR))
     return cadence.timeout
 
 

@@ -140,9 +140,17 @@ def _bad_certificate(error: BaseException, _phase: Phase | None) -> Finding:
     return Finding(HealthClass.TLS, f"TLS certificate {CERTIFICATE_ERRORS.get(code, f'is not accepted (code {code})')}")
 
 
-def _broken_tls(error: BaseException, _phase: Phase | None) -> Finding:
+def _broken_tls(error: BaseException, _phase: Phase | None) -> Finding | None:
+    if isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):  # waits for the network: part of any read
+        return None
     reason = str(getattr(error, "reason", ""))
     return Finding(HealthClass.TLS, f"TLS failed ({reason})" if TLS_REASON.fullmatch(reason) else "TLS failed")
+
+
+def _impossible_name(_error: BaseException, phase: Phase | None) -> Finding | None:
+    if phase is not Phase.RESOLVE:
+        return None
+    return Finding(HealthClass.CONFIG_INVALID, "the host of the base URL is not a valid host name")
 
 
 def _own_shortage(error: BaseException, _phase: Phase | None) -> Finding | None:
@@ -179,6 +187,7 @@ RULES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
     (OSError, _own_shortage),
     (socket.gaierror, _unresolved),
     (ssl.SSLCertVerificationError, _bad_certificate),
+    ((ssl.SSLEOFError, ssl.SSLZeroReturnError), _says_when(HealthClass.RESET, "connection closed")),
     (ssl.SSLError, _broken_tls),
     (ConnectionRefusedError, _says(HealthClass.CONNECT_REFUSED, "connection refused")),
     (ConnectionError, _says_when(HealthClass.RESET, "connection reset")),
@@ -189,6 +198,7 @@ RULES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], 
         (httpx.InvalidURL, httpx.UnsupportedProtocol, httpcore.UnsupportedProtocol),
         _says(HealthClass.CONFIG_INVALID, "the URL is not a valid http:// or https:// URL"),
     ),
+    (UnicodeError, _impossible_name),
     (UnicodeEncodeError, _says(HealthClass.CONFIG_INVALID, ILLEGAL_CHARACTERS)),
     ((httpx.ProtocolError, httpcore.ProtocolError), _malformed),
     (httpx.DecodingError, _says(HealthClass.PROTOCOL, "the answer's content encoding cannot be read")),

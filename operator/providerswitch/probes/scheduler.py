@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -98,8 +98,15 @@ class Scheduler:
         if watch.wishes.get(subscriber) == cadence:
             return
         watch.wishes[subscriber] = cadence
-        if watch.last is not None:
-            watch.plan = plan_next(shared_cadence(tuple(watch.wishes.values())), watch.streak, watch.last)
+        self._replan(watch)
+
+    def _replan(self, watch: _Watch) -> None:
+        """Let a new cadence take effect; a probe that is due is not put off, and leads to a plan of its own."""
+        cadence = shared_cadence(tuple(watch.wishes.values()))
+        if watch.last is None:
+            watch.plan = replace(watch.plan, deadline=cadence.timeout)
+        elif watch.plan.at > self._clock():
+            watch.plan = plan_next(cadence, watch.streak, watch.last)
             watch.hurry.set()
 
     def _open(self, target: ProbeTarget, cadence: Cadence) -> _Watch:
@@ -159,8 +166,10 @@ class Scheduler:
     async def _until_due(self, watch: _Watch) -> None:
         while (wait := (watch.plan.at - self._clock()).total_seconds()) > 0:
             watch.hurry.clear()
-            with contextlib.suppress(TimeoutError):
+            try:
                 await self._pause(watch.hurry.wait(), wait)
+            except TimeoutError:  # due, even if the wall clock was set back meanwhile
+                return
 
     async def _ask(self, watch: _Watch) -> Outcome:
         watch.in_flight = True

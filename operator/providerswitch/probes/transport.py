@@ -21,6 +21,7 @@ from ipaddress import ip_address
 from time import perf_counter
 from typing import Any, Final
 
+import httpcore
 import httpx
 
 from providerswitch.api.health import HealthClass
@@ -79,15 +80,17 @@ class _Progress:
     first_byte_seconds: float | None = None
     patience: asyncio.Timeout | None = None
     patience_seconds: float = 0
+    stream: httpcore.AsyncNetworkStream | None = None
 
-    async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
-        """Hear of httpcore's events; what comes with them is not looked at, for it holds the request."""
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Hear of httpcore's events; hardly ever look at what comes with them, for it may hold the request."""
         self.phase = PHASES.get(event, self.phase)
         if event == "connection.connect_tcp.started":
             self.connected_anew = True
             self._give_patience(asyncio.get_running_loop().time() + self.patience_seconds)
         elif event == "connection.connect_tcp.complete":
             self._give_patience(None)
+            self.stream = info["return_value"]
         elif event == "http11.receive_response_headers.complete":
             self.first_byte_seconds = perf_counter() - self.started
 
@@ -98,6 +101,11 @@ class _Progress:
     def time_left(self) -> float:
         """Return the seconds before the deadline."""
         return (self.deadline.when() or 0) - asyncio.get_running_loop().time()
+
+    async def drop_half_open(self) -> None:
+        """Close what httpcore forgets: a connection whose TLS handshake was cut off by our deadline."""
+        if self.phase is Phase.TLS and self.stream:
+            await self.stream.aclose()
 
 
 class ProbeTransport:
@@ -150,6 +158,8 @@ class ProbeTransport:
                 return await self._exchange(request, progress)
         except Exception as error:  # noqa: BLE001  # whatever a host makes the libraries raise is a finding about it
             return timed_out(progress.phase) if progress.deadline.expired() else classify_fault(error, progress.phase)
+        finally:
+            await progress.drop_half_open()
 
     async def _exchange(self, request: ProbeRequest, progress: _Progress) -> Reply | Finding:
         url = httpx.URL(self._base_url + request.path)
