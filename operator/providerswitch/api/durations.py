@@ -11,7 +11,11 @@ from typing import Annotated, Final
 import durationpy
 from pydantic import BeforeValidator, PlainSerializer
 
-GO_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s))+")
+MICROSECOND: Final = timedelta(microseconds=1)
+MILLISECOND: Final = 1_000
+SECOND: Final = 1_000_000
+"""In microseconds."""
+GO_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|m|s))+")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -26,8 +30,19 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """Write a duration as Go does, e.g. `1m30s`."""
-    return str(durationpy.to_str(span))
+    """Write a duration >= 0 as users would, e.g. `1m30s`: exact to the microsecond, in the units that are read."""
+    hours, rest = divmod(span // MICROSECOND, 3_600_000_000)
+    minutes, rest = divmod(rest, 60_000_000)
+    whole = f"{hours}h" * bool(hours) + f"{minutes}m" * bool(minutes)
+    if whole and not rest:
+        return whole
+    if whole or not rest or rest >= SECOND:
+        return whole + _decimal(rest / SECOND) + "s"
+    return _decimal(rest / MILLISECOND) + "ms"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _coerce(value: object) -> object:

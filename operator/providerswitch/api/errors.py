@@ -33,7 +33,7 @@ class ApiServerError(ProviderSwitchError):
 
     Args:
         what: the operation and its object, e.g. `apply ConfigMap "a/b"`.
-        status: the HTTP status, or None when no answer came.
+        status: the HTTP status, or None when no answer came, or none that could be read.
         detail: the API server's own `message` field, "" when there is none.
     """
 

@@ -44,5 +44,5 @@ class Model(BaseModel):
 
 def duration_field(default: str, low: timedelta, high: timedelta) -> Any:
     """Describe a duration with a default and inclusive bounds; the CRD carries both."""
-    bounds: dict[str, Any] = {"x-duration": [format_duration(low) if low else "0s", format_duration(high)]}
+    bounds: dict[str, Any] = {"x-duration": [format_duration(low), format_duration(high)]}
     return Field(default=default, validate_default=True, ge=low, le=high, json_schema_extra=bounds)

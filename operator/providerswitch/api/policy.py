@@ -3,6 +3,7 @@
 Docstrings under the fields are what `kubectl explain` shows. A field stands here only when it does something.
 """
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
@@ -11,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from providerswitch.api.durations import Duration
 from providerswitch.api.fields import (
+    DNS_SUBDOMAIN,
     HEADER_NAME,
     Label,
     Model,
@@ -21,7 +23,7 @@ from providerswitch.api.fields import (
     Url,
     duration_field,
 )
-from providerswitch.api.provider_types import FACTS, ProviderTypeName
+from providerswitch.api.provider_types import FACTS, ProviderTypeName, host_of
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -84,8 +86,14 @@ class Provider(Model):
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
-        if not FACTS[self.type].native_base_url(self.base_url):
+        url = FACTS[self.type].native_base_url(self.base_url)
+        if not url:
             raise ValueError(f'type {self.type} has no default address; set baseURL of provider "{self.name}"')
+        if not host_of(url):
+            raise ValueError(
+                f'baseURL of provider "{self.name}" has no host and port that can be called; write it like'
+                " https://api.openai.com/v1, other scripts in punycode"
+            )
         return self
 
     @model_validator(mode="after")
@@ -188,6 +196,18 @@ class PolicySpec(Model):
         for field, value in (("primary", self.primary), *(("backups", name) for name in self.backups or ())):
             if value not in names:
                 raise ValueError(f'{field}: "{value}" is not the name of a listed provider')
+        return self
+
+    @model_validator(mode="after")
+    def _service_can_point_at_each_host(self) -> Self:
+        """Told before a failover is rolled back because of it: the API server refuses such an ExternalName."""
+        for provider in self.providers if self.publish.service else ():
+            host = host_of(FACTS[provider.type].native_base_url(provider.base_url))
+            if not re.fullmatch(DNS_SUBDOMAIN, host.removesuffix(".")):
+                raise ValueError(
+                    f'publish.service: no ExternalName can point at "{host}", the host of provider "{provider.name}";'
+                    " give it a DNS name (other scripts in punycode), or leave out publish.service"
+                )
         return self
 
     def provider(self, name: str) -> Provider | None:

@@ -63,12 +63,21 @@ class ProviderFacts:
 
     def is_official(self, url: str) -> bool:
         """Tell whether a key of this type may be sent to `url`: an official host, over TLS."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower()
-        return parts.scheme == "https" and any(
+        host = host_of(url)
+        return url.lower().startswith("https://") and any(
             host.endswith(official) if official.startswith(".") else host == official
             for official in self.official_hosts
         )
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case, or "" where there is none that can be called."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if port != 0 else ""
 
 
 FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {

@@ -6,12 +6,14 @@ reads is small and validated by its own models.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
 
 from providerswitch.api.errors import ApiServerError
 
@@ -20,6 +22,11 @@ Object = dict[str, Any]
 JSON: Final = "application/json"
 APPLY: Final = "application/apply-patch+yaml"
 REQUEST_SECONDS: Final = 15.0
+UNREADABLE: Final = "what answered is no Kubernetes API server"
+"""Detail of an error whose answer had another form than any API server's."""
+NO_ANSWER: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError, ConfigException)
+"""What a request fails with. HttpProcessingError: a line of a watch is over 4 MiB; 1 MiB of control characters in an
+object is enough for that. ConfigException: a token cannot be refreshed."""
 WATCH_SECONDS: Final = 290
 """Asked of the API server as timeoutSeconds: it then ends the watch in an orderly way, and a dead connection is noticed
 soon after."""
@@ -51,18 +58,19 @@ class KubeClient:
         `what` names the operation in errors, e.g. `apply ConfigMap "a/b"`.
 
         Raises:
-            ApiServerError: an answer >= 400 (with its status), or none within 15 s (status None).
+            ApiServerError: an answer >= 400 (with its status), or none within 15 s, or one that is no JSON object
+                (status None: it is unknown what was done).
         """
         headers = {"Accept": accept, "Content-Type": content_type}
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 answer = await self._send(method, path, headers, query or {}, body)
                 text = await answer.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except NO_ANSWER as error:
             raise ApiServerError(what, None, type(error).__name__) from error
         if answer.status >= 400:  # noqa: PLR2004  # the boundary HTTP itself draws
             raise ApiServerError(what, answer.status, _message(text))
-        return _parse(text)
+        return _parse(text, what)
 
     async def _send(
         self, method: str, path: str, headers: dict[str, str], query: Mapping[str, str], body: object
@@ -75,8 +83,10 @@ class KubeClient:
 
     async def stream(
         self, path: str, *, what: str, query: Mapping[str, str], accept: str = JSON
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncGenerator[Object, None]:
         """Yield the events of a watch, each `{"type", "object"}`, until the API server ends it.
+
+        Whoever stops listening before that has to close it (`contextlib.aclosing`), or the connection stays.
 
         Raises:
             ApiServerError: the watch was refused, or the connection broke.
@@ -89,19 +99,28 @@ class KubeClient:
                     if answer.status >= 400:  # noqa: PLR2004  # the boundary HTTP itself draws
                         raise ApiServerError(what, answer.status, _message(await answer.read()))
                     async for line in answer.content:
-                        yield _parse(line)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                        if line.strip():
+                            yield _parse(line, what)
+        except NO_ANSWER as error:
             raise ApiServerError(what, None, type(error).__name__) from error
 
 
-def _parse(text: bytes) -> Object:
-    parsed = json.loads(text)
-    return parsed if isinstance(parsed, dict) else {}
+def _parse(text: bytes, what: str) -> Object:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ApiServerError(what, None, UNREADABLE)
+    return parsed
 
 
 def _message(text: bytes) -> str:
     """Return the `message` of a metav1.Status, or nothing: other bodies come from proxies."""
     try:
-        return str(_parse(text).get("message", ""))
+        status = json.loads(text)
     except ValueError:
         return ""
+    if not isinstance(status, dict) or status.get("kind") != "Status":
+        return ""
+    return str(status.get("message") or "")

@@ -32,7 +32,7 @@ def build_event(event: PolicyEvent, policy: Regarding, now: datetime, reporter: 
     return {
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.kind,
-        "metadata": {"name": f"{policy.key.name[:200]}.{digest}", "namespace": policy.key.namespace},
+        "metadata": {"name": f"{policy.key.name[:200].rstrip('-.')}.{digest}", "namespace": policy.key.namespace},
         "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "type": event.type,
         "reason": event.reason,

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from providerswitch.api.errors import UserError
+
+UNUSABLE: Final = (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError, AttributeError)
+"""What loading a kubeconfig raises, depending on what is wrong in it. Their texts may hold what stands in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,13 @@ async def log_in(kubeconfig: str | None) -> Login:
 
 async def _from_file(path: str, configuration: Configuration) -> None:
     file = Path(path).expanduser()  # noqa: ASYNC240  # once, before any work
+    bad = f'The kubeconfig "{path}" cannot be used. Try: kubectl --kubeconfig {path} version'
     advice = "Run inside a cluster, or name a kubeconfig with --kubeconfig or KUBECONFIG."
     if not file.is_file():
         raise UserError("NoCluster", f'There is no ServiceAccount token here and no kubeconfig at "{path}". {advice}')
     try:
         await config.load_kube_config(str(file), client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
-    except (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError) as error:
-        raise UserError("BadKubeconfig", f'The kubeconfig "{path}" cannot be used. Try: kubectl --kubeconfig {path} '
-                        "version") from error  # fmt: skip
+    except UNUSABLE as error:
+        raise UserError("BadKubeconfig", bad) from error
+    if not configuration.host:
+        raise UserError("BadKubeconfig", bad)

@@ -5,7 +5,6 @@ through a watch of metadata, so that no other Secret's content ever enters this 
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -40,7 +39,7 @@ class SecretStore:
         self._on_change = on_change
         self._values: dict[ObjectKey, SecretValue | None] = {}
         self._versions: dict[ObjectKey, str] = {}
-        self._reading: dict[ObjectKey, bool] = {}
+        self._reading: dict[ObjectKey, object] = {}
 
     async def read(self, key: ObjectKey) -> SecretValue | None:
         """Return a Secret, from the cache where possible; None when there is none.
@@ -49,9 +48,10 @@ class SecretStore:
             ApiServerError: it could not be read.
         """
         while key not in self._values:
-            self._reading[key] = True
+            ticket = self._reading.setdefault(key, object())
             obj = await fetch(self._client, SECRETS, key)
-            if self._reading.pop(key, False):
+            if self._reading.get(key) is ticket:
+                del self._reading[key]
                 self._values[key] = parse_secret(obj) if obj else None
                 self._versions[key] = _version(obj)
         return self._values[key]
@@ -78,7 +78,7 @@ class SecretStore:
         self._compare(key_of(obj), "")
 
     def _compare(self, key: ObjectKey, version: str) -> None:
-        """Drop what is out of date; a read under way is told to read again."""
+        """Drop what is out of date; the ticket of a read under way is withdrawn, so that it reads again."""
         self._reading.pop(key, None)
         if self._versions.get(key, version) != version:
             del self._values[key], self._versions[key]
@@ -101,5 +101,5 @@ def parse_secret(obj: Object) -> SecretValue:
 def _decode(value: str) -> str | None:
     try:
         return base64.b64decode(value).decode().strip()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None

@@ -7,11 +7,14 @@ streamed, not every ConfigMap of the cluster) and ask for metadata only (Secrets
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+from typing_extensions import override
+
 from providerswitch.api.errors import ApiServerError
-from providerswitch.kube.client import JSON, KubeClient, Object
+from providerswitch.kube.client import JSON, UNREADABLE, KubeClient, Object
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,10 @@ class Listener:
 class WatchExpired(Exception):  # noqa: N818  # not an error: the API server forgot where we were, so list again
     """The resource version is too old to go on from."""
 
+    @override
+    def __str__(self) -> str:
+        return "expired, listing again"
+
 
 async def watch_forever(
     client: KubeClient,
@@ -74,17 +81,19 @@ async def watch_forever(
 ) -> None:
     """Keep a listener informed until cancelled; failures are retried with backoff, from a fresh list."""
     failures = 0
+
+    def came() -> None:
+        nonlocal failures
+        failures = 0
+
     while True:
         try:
             version = await _list(client, watched, listener)
-            failures = 0
-            await _follow(client, watched, listener, version)
-        except WatchExpired:
-            log.info("watch expired, listing again", extra={"path": watched.path})
-        except ApiServerError as error:
-            await pause(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            await _follow(client, watched, listener, version, came)
+        except (ApiServerError, WatchExpired) as error:
             failures += 1
             log.log(_level(failures), "watch interrupted: %s", error, extra={"path": watched.path})
+            await pause(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1])
 
 
 def _level(failures: int) -> int:
@@ -100,32 +109,57 @@ async def _list(client: KubeClient, watched: Watched, listener: Listener) -> str
         query=watched.query,
         accept=METADATA_ONLY_LIST if watched.metadata_only else JSON,
     )
+    version = _version(answer, f"list {watched.path}")
     listener.replaced(answer.get("items") or [])
-    return str(answer["metadata"]["resourceVersion"])
+    return version
 
 
-async def _follow(client: KubeClient, watched: Watched, listener: Listener, version: str) -> None:
+async def _follow(
+    client: KubeClient, watched: Watched, listener: Listener, version: str, came: Callable[[], None]
+) -> None:
+    """Watch from `version` on, through as many watches as it takes; `came` is called with each event.
+
+    Raises:
+        WatchExpired: list again.
+        ApiServerError: the watch was refused, or broke, or ended without any event: nothing that works does that.
+    """
+    what = f"watch {watched.path}"
     while True:
+        quiet = True
         query = {**watched.query, "resourceVersion": version}
-        async for event in client.stream(
-            watched.path, what=f"watch {watched.path}", query=query, accept=watched.accept
-        ):
-            version = _handle(event, listener)
+        async with aclosing(client.stream(watched.path, what=what, query=query, accept=watched.accept)) as events:
+            async for event in events:
+                version = _handle(event, listener, what)
+                quiet = False
+                came()
+        if quiet:
+            raise ApiServerError(what, None, "it ended without an event")
 
 
-def _handle(event: Object, listener: Listener) -> str:
-    obj = event["object"]
-    kind: str = event["type"]
+def _handle(event: Object, listener: Listener, what: str) -> str:
+    obj = event.get("object")
+    if not isinstance(obj, dict):
+        raise ApiServerError(what, None, UNREADABLE)
+    kind = event.get("type")
     if kind == "ERROR":
-        raise _error(obj)
+        raise _error(obj, what)
+    version = _version(obj, what)
     if kind in {"ADDED", "MODIFIED"}:
         listener.changed(obj)
     elif kind == "DELETED":
         listener.deleted(obj)
-    return str(obj["metadata"]["resourceVersion"])
+    return version
 
 
-def _error(status: Object) -> Exception:
+def _version(obj: Object, what: str) -> str:
+    metadata = obj.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    if not isinstance(version, str):
+        raise ApiServerError(what, None, UNREADABLE)
+    return version
+
+
+def _error(status: Object, what: str) -> Exception:
     if status.get("code") == GONE:
         return WatchExpired()
-    return ApiServerError("watch", status.get("code"), str(status.get("message", "")))
+    return ApiServerError(what, status.get("code"), str(status.get("message") or ""))

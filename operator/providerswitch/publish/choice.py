@@ -3,13 +3,19 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
-from providerswitch.api.policy import PolicySpec, Protocol, Provider
+from pydantic import AwareDatetime, Field, ValidationError
+
+from providerswitch.api.fields import Model
+from providerswitch.api.policy import PolicySpec, Protocol, Provider, ProviderRef
 from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
+from providerswitch.api.status import Short
 from providerswitch.core.memory import Publication
 
 PROVIDER_JSON: Final = "provider.json"
+LONGEST_REASON: Final = 1024
+"""Characters of a reason that status.history has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +122,34 @@ def _describe(choice: Choice, name: str) -> dict[str, str]:
     return {key: value for key, value in described.items() if value}
 
 
+class _Active(Model):
+    name: ProviderRef
+
+
+class _Document(Model):
+    """What is read back from provider.json: as strict as the status it may end in, because anybody can edit it."""
+
+    active: _Active
+    revision: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+    primary: ProviderRef | None
+    previous: ProviderRef | None
+    trigger: Short
+    reason: str
+    decided_at: AwareDatetime
+
+
 def read_publication(text: str | None) -> Publication | None:
     """Read provider.json back; None for anything this operator did not write."""
     try:
-        found = json.loads(text or "")
-        decided = datetime.fromisoformat(found["decidedAt"])
-        return Publication(
-            active=str(found["active"]["name"]),
-            revision=int(found["revision"]),
-            primary=found["primary"],
-            previous=found["previous"],
-            trigger=str(found["trigger"]),
-            why=str(found["reason"]),
-            decided_at=decided,
-        )
-    except (ValueError, KeyError, TypeError):
+        found = _Document.model_validate_json(text or "")
+    except ValidationError:
         return None
+    return Publication(
+        active=found.active.name,
+        revision=found.revision,
+        primary=found.primary,
+        previous=found.previous,
+        trigger=found.trigger,
+        why=found.reason[:LONGEST_REASON],
+        decided_at=found.decided_at,
+    )

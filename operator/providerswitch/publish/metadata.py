@@ -1,10 +1,14 @@
 """What all published objects have in common: owner, labels, revision. And whose an existing object is."""
 
 from enum import StrEnum
+from typing import Final
 
 from providerswitch.api import meta
 from providerswitch.kube.client import Object
 from providerswitch.publish.choice import Choice, Owner
+
+LONGEST_REVISION: Final = 18
+"""Digits; what anybody else wrote there need not be a number that fits an int64."""
 
 
 class Ownership(StrEnum):
@@ -66,7 +70,7 @@ def _is_us(reference: Object, owner: Owner) -> bool:
 def revision_of(obj: Object) -> int | None:
     """Return the revision an object carries, or None."""
     text = (obj["metadata"].get("annotations") or {}).get(meta.REVISION_ANNOTATION, "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_REVISION else None
 
 
 def drifted(desired: Object, seen: Object) -> bool:
@@ -77,4 +81,6 @@ def drifted(desired: Object, seen: Object) -> bool:
 def _within(desired: object, seen: object) -> bool:
     if isinstance(desired, dict):
         return isinstance(seen, dict) and all(_within(value, seen.get(key)) for key, value in desired.items())
+    if isinstance(desired, list):
+        return isinstance(seen, list) and all(any(_within(item, other) for other in seen) for item in desired)
     return desired == seen
