@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import certifi
+from kubernetes.aio.client import ApiClient
 from prometheus_client import CollectorRegistry
 
 from providerswitch import __version__
@@ -21,7 +22,7 @@ from providerswitch.cli import classify
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import utc_now
 from providerswitch.controller.entry import Entry
-from providerswitch.controller.logs import set_up_logging
+from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
 from providerswitch.controller.publisher import Publisher
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     flags = build_parser().parse_args(argv)
     if flags.command == "classify":
-        return classify.run(sys.stdin, sys.stdout, now=utc_now())
+        return classify.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now())
     settings = read_settings(flags)
     set_up_logging(settings.log_level, settings.log_format)
     try:
@@ -82,9 +83,10 @@ async def run(settings: Settings) -> int:
     Raises:
         UserError: a setting cannot be used.
     """
+    asyncio.get_running_loop().set_exception_handler(log_loop_error)
     login = await log_in(settings.kubeconfig)
     context = build_ssl_context(settings.ca_file)
-    api = login.open()
+    api = open_api(login)
     try:
         operator = build_operator(settings, login, KubeClient(api), context)
         return await _serve_and_work(settings, operator)
@@ -92,31 +94,51 @@ async def run(settings: Settings) -> int:
         await api.close()  # type: ignore[no-untyped-call]  # ships no types
 
 
+def open_api(login: Login) -> ApiClient:
+    """Return the client of the API server; to be closed by the caller.
+
+    Raises:
+        UserError: a certificate or key of the login cannot be used.
+    """
+    try:
+        return login.open()
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        message = (
+            f"The certificates for the API server at {login.server} cannot be used. Check certificate-authority, "
+            "client-certificate and client-key in the kubeconfig, or the ca.crt of the ServiceAccount."
+        )
+        raise UserError("BadKubeconfig", message) from error
+
+
 async def _serve_and_work(settings: Settings, operator: Operator) -> int:
-    app = build_app(operator.metrics.registry, alive=lambda: True, ready=lambda: operator.ready)
+    app = build_app(operator.metrics.registry, alive=lambda: operator.alive, ready=lambda: operator.ready)
     server = await serve(app, *settings.listen)
-    work = asyncio.create_task(_work(operator))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+
+    def take_signals() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+
+    work = asyncio.create_task(_work(operator, take_signals))
+    take_signals()
     try:
         return await work
     except asyncio.CancelledError:
-        log.info("stopped before it began to work")
+        log.info("stopped; what is published stays published")
         return 0
     finally:
         await server.cleanup()
 
 
-async def _work(operator: Operator) -> int:
+async def _work(operator: Operator, take_signals: Callable[[], None]) -> int:
     log.info("providerswitch %s starts at %s", __version__, operator.login.server)
     await wait_until_usable(operator.client, operator.login.server, operator.namespaces)
     try:
-        await operator.run()
+        await operator.run(take_signals)
     except ExceptionGroup:
         log.exception("a task ended that must not end; restart me")
-        return 1
-    log.info("stopped; what is published stays published")
-    return 0
+    else:
+        log.error("kopf ended without being told to; restart me")
+    return 1
 
 
 def build_operator(settings: Settings, login: Login, client: KubeClient, context: ssl.SSLContext) -> Operator:

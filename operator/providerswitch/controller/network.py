@@ -32,6 +32,14 @@ class Network:
             self._frozen = None
         return (before is None) is not (self._frozen is None)
 
-    def forget(self, host: str) -> None:
-        """Drop a host that is no longer probed."""
+    def is_silent(self, host: str) -> bool:
+        """Tell whether a host's last probe got no answer."""
+        return host in self._silent
+
+    def forget(self, host: str) -> bool:
+        """Drop a host that is no longer probed; tell whether a freeze ended by it."""
         self._silent.pop(host, None)
+        if self._frozen is None or find_freeze((*self._silent.values(), self._answered)):
+            return False
+        self._frozen = None
+        return True

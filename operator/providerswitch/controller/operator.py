@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 import kopf
@@ -45,9 +45,18 @@ class Operator:
     secrets: SecretStore
     scheduler: Scheduler
     ready: bool = False
+    _watching: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def run(self) -> None:
-        """Work until cancelled, or until kopf, which takes over the signals, was told to stop.
+    @property
+    def alive(self) -> bool:
+        """Whether every watch still runs. A task that is cancelled from within ends silently, task group or not."""
+        return not any(task.done() for task in self._watching)
+
+    async def run(self, take_signals: Callable[[], None]) -> None:
+        """Work until cancelled; what is under way then gets a moment to finish.
+
+        `take_signals` is called once kopf has taken the signals for itself. Told by one of them to stop, it would wait
+        5 s for every task that is not its own, probes and open connections included, before it cancels them.
 
         Raises:
             ExceptionGroup: a task ended that must not end; the process should exit and be restarted.
@@ -55,19 +64,33 @@ class Operator:
         known = [asyncio.Event() for _ in self._watches(None)]
         try:
             async with asyncio.TaskGroup() as tasks:
-                watching = [
+                self._watching = [
                     tasks.create_task(watch_forever(self.client, watched, listener))
                     for watched, listener in self._watches(known)
                 ]
                 await asyncio.gather(*(event.wait() for event in known))
                 self.reconciler.start()
                 self.ready = True
-                await self._run_kopf()
-                for task in watching:
+                await self._follow_policies(take_signals)
+                for task in self._watching:
                     task.cancel()
         finally:
             self.ready = False
             await self.scheduler.aclose()
+
+    async def _follow_policies(self, take_signals: Callable[[], None]) -> None:
+        started = asyncio.Event()
+        kopf_task = asyncio.create_task(self._run_kopf(started))
+        taking = asyncio.create_task(_after(started, take_signals))
+        try:
+            await asyncio.wait([kopf_task])
+        finally:
+            self.ready = False
+            await self.reconciler.finish(self.registry)
+            for task in (taking, kopf_task):
+                task.cancel()
+            await asyncio.wait([taking, kopf_task])
+        await kopf_task
 
     def _watches(self, known: list[asyncio.Event] | None) -> list[tuple[Watched, Listener]]:
         """Return what is watched besides the policies; each event is set once the first list is in."""
@@ -83,13 +106,14 @@ class Operator:
             (watched, _announcing(listener, event)) for (watched, listener), event in zip(wanted, known, strict=True)
         ]
 
-    def _run_kopf(self) -> Coroutine[Any, Any, None]:
+    def _run_kopf(self, started: asyncio.Event) -> Coroutine[Any, Any, None]:
         return kopf.operator(
             registry=build_kopf_registry(self.login, self.on_policy),
             settings=build_kopf_settings(),
             standalone=True,
             clusterwide=not self.namespaces,
             namespaces=self.namespaces,
+            ready_flag=started,
         )
 
     def on_policy(self, kind: str, obj: Object) -> None:
@@ -113,6 +137,7 @@ class Operator:
             self.reconciler.stop(entry)
         self.metrics.forget(key)
         self.metrics.policies.set(len(self.registry))
+        self.metrics.frozen.set(self.registry.network.frozen is not None)
         self.metrics.targets.set(self.scheduler.targets)
 
     def on_outcome(self, target: ProbeTarget, outcome: Outcome) -> None:
@@ -132,6 +157,11 @@ class Operator:
     def _differs(self, published: dict[TargetKey, Object], target: TargetKey) -> bool:
         body = published.get(target)
         return body is None or drifted(body, self.children.get(target) or {})
+
+
+async def _after(event: asyncio.Event, call: Callable[[], None]) -> None:
+    await event.wait()
+    call()
 
 
 def _announcing(listener: Listener, known: asyncio.Event) -> Listener:

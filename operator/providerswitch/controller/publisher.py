@@ -155,9 +155,19 @@ class Publisher:
             return
         now = self.clock()
         switch = build_switch(decision, publication, now=now, detected=detected, outcome=outcome)
+        if _repeats(entry, switch):
+            return
         self.metrics.count_switch(entry.key, switch, detected)
         entry.memory = commit(entry.memory, switch)
         entry.unannounced.append(switch)
+
+
+def _repeats(entry: Entry, switch: Switch) -> bool:
+    """Tell whether a switch was undone like the last one: tried again for hours, it would drive out all history."""
+    return switch.outcome == "RolledBack" and any(
+        (last.outcome, last.revision, last.to) == (switch.outcome, switch.revision, switch.to)
+        for last in entry.memory.history[:1]
+    )
 
 
 def _detection(case: Case, decided: datetime) -> timedelta | None:

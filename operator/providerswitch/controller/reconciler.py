@@ -6,7 +6,7 @@ one policy concerns another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -33,6 +33,8 @@ REFUSED_RETRY: Final = timedelta(seconds=10)
 VALIDATION_PATIENCE: Final = timedelta(seconds=2)
 """A candidate that has not answered its validation probe by then is passed over."""
 RECHECK_SECONDS: Final = 1.0
+FINISH_SECONDS: Final = 2.0
+"""A switch takes milliseconds; one that hangs at the end of the process is finished or undone by the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,15 @@ class Reconciler:
             entry.timer.cancel()
         if entry.task:
             entry.task.cancel()
+
+    async def finish(self, entries: Iterable[Entry]) -> None:
+        """Let the reconciles under way finish, for a moment, then end all work: the process is about to stop."""
+        known = tuple(entries)
+        under_way = [entry.task for entry in known if entry.task and not entry.task.done()]
+        if under_way:
+            await asyncio.wait(under_way, timeout=FINISH_SECONDS)
+        for entry in known:
+            self.stop(entry)
 
     async def _drain(self, entry: Entry) -> None:
         await self._open.wait()

@@ -103,7 +103,14 @@ class Registry:
             watchers.discard(entry.key)
             if not watchers:
                 del self._watchers[target]
-                self.network.forget(target.host)
+                self._forget_host(target.host)
+
+    def _forget_host(self, host: str) -> None:
+        """Let the network know that a host is no longer probed; another target may be on it, with another key."""
+        if not self.network.is_silent(host) or any(target.host == host for target in self._watchers):
+            return
+        if self.network.forget(host):
+            self.wake_all(self)
 
     def _learn(self, entry: Entry, scheduler: Scheduler) -> None:
         """A newcomer to a target that others probe already need not wait for the next probe."""

@@ -102,10 +102,11 @@ class Reporter:
         entry.status = status
 
     def _log(self, entry: Entry, settled: Decision, made: Decision, status: PolicyStatus) -> None:
-        """One line for each switch, and for each change of what holds otherwise."""
+        """One line for each switch, and for each change of what holds otherwise; none for another try of the same."""
         decision = made if made.trigger else settled
         line = f"{status.active_provider} {settled.reason} {settled.why}"
-        if line == entry.last_log and not made.trigger:
+        enacted = made.trigger is not None and made.provider == status.active_provider
+        if line == entry.last_log and not enacted:
             return
         entry.last_log = line
         log.info(

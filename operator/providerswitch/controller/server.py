@@ -1,4 +1,8 @@
-"""Serve /metrics, /healthz and /readyz."""
+"""Serve /metrics, /healthz and /readyz.
+
+They are served by the event loop that does the work: one that stalls answers nothing, which Kubernetes takes for a
+failed probe.
+"""
 
 from collections.abc import Callable
 
@@ -7,6 +11,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 
 from providerswitch.api.errors import UserError
+
+SHUTDOWN_SECONDS = 1.0
+"""Requests under way at the end get this long to finish."""
 
 
 def build_app(registry: CollectorRegistry, *, alive: Callable[[], bool], ready: Callable[[], bool]) -> web.Application:
@@ -39,7 +46,7 @@ async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
     Raises:
         UserError: the address cannot be used.
     """
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -2,13 +2,18 @@
 
 import argparse
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from providerswitch.api.fields import DNS_LABEL
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+NAMESPACE: Final = re.compile(DNS_LABEL)
+HIGHEST_PORT: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +37,21 @@ class Settings:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    if not text.strip():
+        return ()
+    return tuple(dict.fromkeys(_name(part.strip()) for part in text.split(",")))
+
+
+def _name(text: str) -> str:
+    if not NAMESPACE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f'"{text}" is not the name of a namespace; write for example team-a,team-b')
+    return text
 
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004  # the highest port there is
-        raise argparse.ArgumentTypeError(f'"{text}" is not HOST:PORT; write for example 0.0.0.0:8080')
+    if not colon or not (port.isascii() and port.isdecimal()) or int(port) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f'"{text}" is not HOST:PORT; write for example 0.0.0.0:8080 or [::]:8080')
     return host.strip("[]"), int(port)
 
 
@@ -50,7 +63,24 @@ def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a network; write for example 127.0.0.0/8') from error
+        raise argparse.ArgumentTypeError(f'"{text}" is not a network; write for example {_suggest(text)}') from error
+
+
+def _suggest(text: str) -> str:
+    """Return the network that an address with bits below its prefix lies in, or any network."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return "127.0.0.0/8"
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(f'"{text}" is not known; write one of {", ".join(words)}')
+        return text
+
+    return read
 
 
 FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
@@ -67,19 +97,33 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
     ("--ca-file", "PROVIDERSWITCH_CA_FILE", None, {
         "metavar": "FILE", "help": "certificate authorities to trust for providers besides the public ones"}),
     ("--log-level", "PROVIDERSWITCH_LOG_LEVEL", "info", {
-        "choices": LEVELS, "help": "least severity that is logged (default info)"}),
+        "metavar": "|".join(LEVELS), "type": _one_of(*LEVELS), "help": "least severity that is logged (default info)"}),
     ("--log-format", "PROVIDERSWITCH_LOG_FORMAT", "json", {
-        "choices": ("json", "text"), "help": "json, one object a line, or text (default json)"}),
+        "metavar": "json|text", "type": _one_of("json", "text"),
+        "help": "json, one object a line, or text (default json)"}),
 )  # fmt: skip
-"""Flag, environment variable, default, and what argparse needs to know."""
+"""Flag, environment variable, default, and what argparse needs to know. Choices are types here, because argparse does
+not check a default against `choices`, and the environment comes as one."""
 
 
 def add_flags(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
     """Describe the flags; a malformed environment variable is refused like a malformed flag."""
     for name, variable, otherwise, options in FLAGS:
         value = environ.get(variable) or otherwise
-        help_text = f"{options['help']} [{variable}]"
-        parser.add_argument(name, default=value, **{**options, "help": help_text})
+        changed = {"help": f"{options['help']} [{variable}]", "type": _naming(variable, options.get("type", str))}
+        parser.add_argument(name, default=value, **{**options, **changed})
+
+
+def _naming(variable: str, parse: Callable[[str], object]) -> Callable[[str], object]:
+    """Have errors name the environment variable beside the flag, which may never have been typed."""
+
+    def read(text: str) -> object:
+        try:
+            return parse(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f"{error} (flag or {variable})") from error
+
+    return read
 
 
 def read_settings(flags: argparse.Namespace) -> Settings:

@@ -19,6 +19,7 @@ from providerswitch.kube.objects import NOT_FOUND, POLICIES
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 2.0
+REVIEW: Final = "review permissions"
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 CRD_NAME: Final = f"{meta.POLICY_PLURAL}.{meta.GROUP}"
@@ -88,7 +89,7 @@ async def _may(client: KubeClient, right: Permission, namespace: str | None) -> 
         "spec": {"resourceAttributes": attributes},
     }
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    review = await client.request("POST", path, what="review permissions", body=body)
+    review = await client.request("POST", path, what=REVIEW, body=body)
     return bool(review.get("status", {}).get("allowed"))
 
 
@@ -110,6 +111,11 @@ def _explain(error: ApiServerError, server: str) -> str:
         return (
             f"The API server at {server} does not accept the operator's credentials (HTTP {error.status}). Check the "
             "token or certificate in use. Trying again every 2 s."
+        )
+    if error.status == NOT_FOUND and error.what == REVIEW:
+        return (
+            f"What answers at {server} is no Kubernetes API server. Check the address in the kubeconfig. Trying again "
+            "every 2 s."
         )
     if error.status == NOT_FOUND:
         return (

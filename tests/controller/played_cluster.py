@@ -1,0 +1,233 @@
+"""A cluster played in memory and virtual time: the real operator between a small API server and played providers.
+
+What Kubernetes itself does is tested against the real one in tests/e2e. Here the API server only keeps objects, so
+that tests can say when it is slow, refuses or lies.
+"""
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from tests.support.policies import build_policy, build_provider
+from tests.support.virtual_time import PlayedProvider, elapsed, loop_clock
+
+from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError
+from providerswitch.controller.children import Children
+from providerswitch.controller.entry import Entry
+from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.operator import Operator
+from providerswitch.controller.publisher import Publisher
+from providerswitch.controller.reconciler import Parts, Reconciler
+from providerswitch.controller.registry import Registry
+from providerswitch.controller.reporter import Reporter
+from providerswitch.controller.switching import Switching
+from providerswitch.core.outcome import Outcome
+from providerswitch.kube.client import JSON, KubeClient, Object
+from providerswitch.kube.objects import ObjectKey
+from providerswitch.kube.secrets import SecretStore
+from providerswitch.probes.scheduler import Scheduler
+from providerswitch.probes.target import ProbeTarget
+from providerswitch.publish.targets import RESOURCES, TargetKey
+
+NAMESPACE = "team-a"
+POLICY = "assistant"
+CONFIG_MAP = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{POLICY}-provider"
+SERVICE = f"/api/v1/namespaces/{NAMESPACE}/services/llm"
+STATUS = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.POLICY_PLURAL}/{POLICY}/status"
+KEY = ObjectKey(NAMESPACE, POLICY)
+
+Trouble = Callable[[str, str], int | Exception | None]
+"""Gets method and path; returns the status to refuse with, or what to raise."""
+
+
+class PlayedApi(KubeClient):
+    """An API server that keeps objects by path."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.asked: list[tuple[float, str, str]] = []
+        self.trouble: Trouble = lambda _method, _path: None
+        self.seconds: Callable[[str], float] = lambda _path: 0.001
+        self.mutate: Callable[[Object], None] = lambda _obj: None
+        self._version = 0
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Object:
+        self.asked.append((elapsed(), method, path))
+        await asyncio.sleep(self.seconds(path))
+        trouble = self.trouble(method, path)
+        if isinstance(trouble, Exception):
+            raise trouble
+        if trouble is not None:
+            raise ApiServerError(what, trouble or None, "played trouble")
+        return copy.deepcopy(self._answer(method, path, what, copy.deepcopy(body)))
+
+    def _answer(self, method: str, path: str, what: str, body: Any) -> Object:
+        if method == "PATCH":
+            return self.store(path, body)
+        if method == "POST":
+            return self._create(f"{path}/{body['metadata']['name']}", what, body)
+        if path not in self.objects:
+            raise ApiServerError(what, 404)
+        if method == "DELETE":
+            self._check_uid(path, what, body)
+            return self.objects.pop(path)
+        return self.objects[path]
+
+    def _create(self, path: str, what: str, body: Object) -> Object:
+        if path in self.objects:
+            raise ApiServerError(what, 409)
+        return self.store(path, body)
+
+    def _check_uid(self, path: str, what: str, body: Any) -> None:
+        if self.objects[path]["metadata"]["uid"] != body["preconditions"]["uid"]:
+            raise ApiServerError(what, 409)
+
+    def store(self, path: str, body: Object) -> Object:
+        """Merge an object into what is there, as a new version."""
+        self._version += 1
+        obj = _merged(self.objects.get(path, {}), body)
+        obj["metadata"].setdefault("uid", f"uid-{self._version}")
+        obj["metadata"]["resourceVersion"] = str(self._version)
+        self.mutate(obj)
+        self.objects[path] = obj
+        return obj
+
+    def times(self, method: str, path: str) -> list[float]:
+        """Return when something was asked."""
+        return [at for at, seen, where in self.asked if (seen, where) == (method, path)]
+
+    def events(self) -> list[str]:
+        """Return the reasons of all Events, oldest first."""
+        return [obj["reason"] for path, obj in self.objects.items() if "/events/" in path]
+
+
+def _merged(old: Object, new: Object) -> Object:
+    both = {**old, **new}
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(key), dict) and key != "status":
+            both[key] = _merged(old[key], value)
+    return both
+
+
+@dataclass(slots=True)
+class Cluster:
+    """An operator at work.
+
+    Attributes:
+        providers: by host name; made on first use, so that a test may say beforehand how one behaves.
+    """
+
+    api: PlayedApi = field(default_factory=PlayedApi)
+    metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
+    providers: dict[str, PlayedProvider] = field(default_factory=dict)
+    operator: Operator = field(init=False)
+    switching: Switching = field(init=False)
+
+    def __post_init__(self) -> None:
+        children = Children(self._on_child)
+        registry = Registry(self._wake)
+        scheduler = Scheduler(self._open, self._on_outcome, clock=loop_clock, jitter=lambda _span: timedelta(0))
+        self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
+        secrets = SecretStore(self.api, registry.secret_changed)
+        parts = Parts(
+            registry=registry,
+            scheduler=scheduler,
+            secrets=secrets,
+            children=children,
+            publisher=Publisher(self.switching, children, self.metrics, loop_clock),
+            reporter=Reporter(self.api, self.metrics, loop_clock, "played"),
+            metrics=self.metrics,
+            clock=loop_clock,
+        )
+        login: Any = None  # only kopf logs in, and it does not run here
+        self.operator = Operator(
+            self.api, login, (), self.metrics, registry, Reconciler(parts), children, secrets, scheduler
+        )
+
+    def _on_child(self, target: TargetKey, obj: Object) -> None:
+        self.operator.on_child(target, obj)
+
+    def _wake(self, entry: Entry) -> None:
+        self.operator.reconciler.wake(entry)
+
+    def _on_outcome(self, target: ProbeTarget, outcome: Outcome) -> None:
+        self.operator.on_outcome(target, outcome)
+
+    def _open(self, target: ProbeTarget) -> PlayedProvider:
+        return self.provider(target.host.removesuffix(".example"))
+
+    def provider(self, name: str) -> PlayedProvider:
+        """Return the provider of a name."""
+        return self.providers.setdefault(name, PlayedProvider(loop_clock))
+
+    def start(self) -> None:
+        """Let reconciles begin."""
+        self.operator.reconciler.start()
+
+    async def stop(self) -> None:
+        """End everything."""
+        for entry in self.operator.registry:
+            self.operator.reconciler.stop(entry)
+        await self.operator.scheduler.aclose()
+
+    def put(self, obj: Object) -> Entry:
+        """Show a policy to the operator, as its watch does."""
+        self.operator.on_policy("MODIFIED", obj)
+        entry = self.entry(obj["metadata"]["name"])
+        assert entry
+        return entry
+
+    def delete(self, obj: Object) -> None:
+        """Tell the operator that a policy is gone."""
+        self.operator.on_policy("DELETED", obj)
+
+    def entry(self, name: str = POLICY) -> Entry | None:
+        """Return the working state of a policy."""
+        return self.operator.registry.get(ObjectKey(NAMESPACE, name))
+
+    def show(self, kind: str, path: str) -> None:
+        """Let the watch of published objects tell of one as it is."""
+        self.operator.children.listener(RESOURCES[kind].kind).changed(copy.deepcopy(self.api.objects[path]))
+
+    @property
+    def status(self) -> Any:
+        """The policy's status as stored; an empty one before the first."""
+        return self.api.objects.get(STATUS, {}).get("status", {})
+
+    @property
+    def published(self) -> str | None:
+        """The provider that consumers are sent to."""
+        data = self.api.objects.get(CONFIG_MAP, {}).get("data", {})
+        return str(data["LLM_PROVIDER"]) if data else None
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """Return the value of a metric."""
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+def policy(*names: str, name: str = POLICY, generation: int = 1, uid: str = "uid-of-policy", **spec: Any) -> Object:
+    """Return a policy as the watch shows it: providers of these names, each on a host of its own."""
+    providers = [played(each) for each in names or ("openai", "backup")]
+    made: Object = build_policy(name, NAMESPACE, *providers, **spec)
+    made["metadata"].update({"uid": uid, "generation": generation, "resourceVersion": str(generation)})
+    return made
+
+
+def played(name: str, **fields: Any) -> Object:
+    """Return an entry of spec.providers."""
+    return build_provider(name, "openai-compatible", **{"baseURL": f"http://{name}.example/v1", **fields})

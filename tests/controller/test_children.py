@@ -1,0 +1,100 @@
+"""What is published, as the watch tells it: late news of our own writes must not look like somebody else's."""
+
+from typing import Any
+
+import pytest
+from tests.controller.played_cluster import KEY
+
+from providerswitch.controller.children import Children
+from providerswitch.kube.objects import ObjectKey
+from providerswitch.publish.choice import Owner
+from providerswitch.publish.targets import TargetKey
+
+OWNER = Owner(KEY.namespace, KEY.name, "uid")
+TARGET = TargetKey("ConfigMap", ObjectKey(KEY.namespace, "choice"))
+
+
+class Watched:
+    """Children, and what they told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.children = Children(lambda target, obj: self.told.append((target.key.name, version(obj))))
+        self.listener = self.children.listener("ConfigMap")
+
+
+def config_map(revision: int, name: str = "choice", policy: str | None = KEY.name) -> dict[str, Any]:
+    owners = [{"kind": "ProviderSwitchPolicy", "name": policy}] if policy else []
+    metadata = {"name": name, "namespace": KEY.namespace, "resourceVersion": str(revision), "ownerReferences": owners}
+    return {"kind": "ConfigMap", "metadata": metadata}
+
+
+def version(obj: dict[str, Any]) -> str:
+    found: str = obj["metadata"]["resourceVersion"]
+    return found
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+def test_lists_leave_out_the_kind_and_it_is_put_back(watched: Watched) -> None:
+    obj = config_map(1)
+    del obj["kind"]
+    watched.listener.replaced([obj])
+
+    assert (watched.children.get(TARGET) or {})["kind"] == "ConfigMap"
+    assert watched.children.of(OWNER) == {TARGET}
+
+
+def test_late_news_of_an_older_state_is_not_believed(watched: Watched) -> None:
+    watched.children.keep(config_map(10))
+    watched.listener.changed(config_map(9))
+    watched.listener.deleted(config_map(9))
+    watched.listener.replaced([config_map(9)])
+
+    assert watched.told == []
+    assert version(watched.children.get(TARGET) or {}) == "10"
+
+
+def test_versions_are_compared_as_numbers(watched: Watched) -> None:
+    watched.listener.changed(config_map(99))
+    watched.listener.changed(config_map(100))
+
+    assert [seen for _, seen in watched.told] == ["99", "100"]
+
+
+def test_a_deletion_is_told_and_forgotten(watched: Watched) -> None:
+    watched.listener.changed(config_map(1))
+    watched.listener.deleted(config_map(2))
+
+    assert watched.told[-1] == ("choice", "2")
+    assert watched.children.get(TARGET) is None
+    assert watched.children.of(OWNER) == frozenset()
+
+
+def test_what_a_new_list_does_not_hold_is_gone(watched: Watched) -> None:
+    watched.listener.replaced([config_map(1), config_map(1, "other")])
+    watched.told.clear()
+    watched.listener.replaced([config_map(1, "other")])
+
+    assert watched.told[0] == ("choice", "1")
+    assert watched.children.get(TARGET) is None
+
+
+def test_a_list_of_one_kind_says_nothing_of_another(watched: Watched) -> None:
+    watched.listener.replaced([config_map(1)])
+    watched.children.listener("Service").replaced([])
+
+    assert watched.children.get(TARGET)
+
+
+def test_an_object_that_changes_hands_changes_its_owner(watched: Watched) -> None:
+    watched.listener.changed(config_map(1))
+    watched.listener.changed(config_map(2, policy="another"))
+
+    assert watched.children.of(OWNER) == frozenset()
+    watched.listener.changed(config_map(3, policy=None))
+    assert watched.children.of(Owner(KEY.namespace, "another", "uid")) == frozenset()
+    assert watched.children.get(TARGET)

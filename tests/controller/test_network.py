@@ -1,0 +1,86 @@
+"""Which hosts are silent, over all policies: is it them or us?"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from providerswitch.api.health import HealthClass
+from providerswitch.controller.network import Network
+from providerswitch.core.outcome import Outcome
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def outcome(seconds: float, health_class: HealthClass = HealthClass.TIMEOUT) -> Outcome:
+    """Return what a probe of one second found, that began so late."""
+    began = START + timedelta(seconds=seconds)
+    return Outcome(health_class, health_class.value, began, began + timedelta(seconds=1))
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+def test_one_silent_host_is_that_hosts_trouble(network: Network) -> None:
+    assert not network.hear("a", outcome(0))
+    assert not network.hear("a", outcome(1))
+    assert network.frozen is None
+
+
+def test_two_silent_hosts_and_no_answer_since_are_ours_and_the_turn_is_told_once(network: Network) -> None:
+    network.hear("a", outcome(0))
+    assert network.hear("b", outcome(2))
+    assert network.frozen
+    assert network.frozen.since == START + timedelta(seconds=2)
+    assert not network.hear("c", outcome(3))
+    assert not network.hear("a", outcome(4))
+    assert network.frozen.since == START + timedelta(seconds=2), "it does not begin anew with each silent host"
+
+
+def test_any_answer_disproves_it_even_an_error(network: Network) -> None:
+    network.hear("a", outcome(0))
+    network.hear("b", outcome(2))
+    assert network.hear("c", outcome(3, HealthClass.SERVER_ERROR))
+    assert network.frozen is None
+
+
+def test_an_answer_after_the_silence_began_keeps_it_from_counting(network: Network) -> None:
+    network.hear("a", outcome(0))
+    network.hear("b", outcome(2))
+    network.hear("c", outcome(3, HealthClass.HEALTHY))
+    assert not network.hear("a", outcome(4))
+    assert network.frozen is None
+
+
+def test_an_answer_from_before_the_silence_disproves_nothing(network: Network) -> None:
+    network.hear("c", outcome(-10, HealthClass.HEALTHY))
+    network.hear("a", outcome(0))
+    network.hear("b", outcome(2))
+    assert network.frozen
+
+
+def test_a_host_that_answers_again_counts_no_longer(network: Network) -> None:
+    network.hear("a", outcome(0))
+    network.hear("a", outcome(1, HealthClass.HEALTHY))
+    network.hear("b", outcome(5))
+    assert network.frozen is None
+
+
+def test_a_host_that_nobody_probes_any_more_counts_no_longer(network: Network) -> None:
+    network.hear("a", outcome(0))
+    assert not network.forget("a")
+    network.hear("b", outcome(2))
+    assert network.frozen is None
+
+
+def test_a_freeze_ends_with_the_hosts_that_it_rests_on(network: Network) -> None:
+    network.hear("a", outcome(0))
+    network.hear("b", outcome(2))
+    network.hear("c", outcome(3))
+    assert not network.forget("a")
+    assert network.frozen
+    assert network.forget("b")
+    assert network.frozen is None
+    assert not network.hear("c", outcome(4))
+    assert network.frozen is None

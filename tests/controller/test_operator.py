@@ -1,0 +1,221 @@
+"""The long-lived tasks: when the operator is ready, when it is alive, and what the end of a task does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import kopf
+import pytest
+from tests.controller.played_cluster import Cluster, PlayedApi, policy
+
+from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError
+from providerswitch.controller.handlers import build_kopf_registry, build_kopf_settings
+from providerswitch.controller.operator import Operator
+from providerswitch.kube.client import JSON, Object
+
+pytestmark = pytest.mark.looptime(start=0)
+
+
+class WatchedApi(PlayedApi):
+    """Also lists and watches: a watch lasts until `ending` is set, and then ends with its error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ending = asyncio.Event()
+        self.error: BaseException = ApiServerError("watch", None)
+        self.lists: Callable[[str], int | None] = lambda _path: None
+
+    async def request(self, method: str, path: str, **rest: Any) -> Object:
+        if method == "GET" and path.count("/") == 3:  # a collection of all namespaces
+            status = self.lists(path)
+            if status is not None:
+                raise ApiServerError(rest["what"], status or None)
+            return {"items": [], "metadata": {"resourceVersion": "1"}}
+        return await super().request(method, path, **rest)
+
+    async def stream(
+        self, path: str, *, what: str, query: Mapping[str, str], accept: str = JSON
+    ) -> AsyncIterator[Object]:
+        await self.ending.wait()
+        raise self.error
+        yield {}
+
+
+class Running:
+    """An operator whose kopf is played: it works until told to stop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.api = WatchedApi()
+        self.cluster = Cluster(api=self.api)
+        self.operator = self.cluster.operator
+        self.kopf_ends = asyncio.Event()
+        self.kopf_error: Exception | None = None
+        self.signals_taken = 0
+        self.task: asyncio.Task[None]
+
+        async def play_kopf(_: Operator, started: asyncio.Event) -> None:
+            started.set()
+            await self.kopf_ends.wait()
+            if self.kopf_error:
+                raise self.kopf_error
+
+        monkeypatch.setattr(Operator, "_run_kopf", play_kopf)
+
+    def start(self) -> None:
+        """Let it run; not in the fixture, which runs before the clock does."""
+        self.task = asyncio.create_task(self.operator.run(self.take_signals))
+
+    def take_signals(self) -> None:
+        self.signals_taken += 1
+
+    async def stop(self, within: float) -> None:
+        """Tell it to stop; it has to be over by then."""
+        self.task.cancel()
+        await asyncio.wait([self.task], timeout=within)
+        assert self.task.done()
+
+
+@pytest.fixture
+async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    made = Running(monkeypatch)
+    yield made
+    made.task.cancel()
+    await asyncio.wait([made.task])
+
+
+async def test_it_is_ready_once_all_that_is_published_is_known(running: Running) -> None:
+    running.api.lists = lambda path: 503 if path.endswith("/services") else None
+    running.start()
+    await asyncio.sleep(10)
+    assert not running.operator.ready
+    assert running.operator.alive
+    running.api.lists = lambda _path: None
+    await asyncio.sleep(10)
+    assert running.operator.ready
+
+
+async def test_no_policy_is_reconciled_before_that(running: Running) -> None:
+    running.api.lists = lambda _path: 0
+    running.start()
+    running.cluster.put(policy())
+    await asyncio.sleep(60)
+    assert running.cluster.published is None
+    running.api.lists = lambda _path: None
+    await asyncio.sleep(10)
+    assert running.cluster.published == "openai"
+
+
+async def test_a_broken_watch_is_begun_again_and_no_sign_of_death(running: Running) -> None:
+    running.start()
+    await asyncio.sleep(1)
+    running.api.ending.set()
+    await asyncio.sleep(60)
+    assert (running.operator.ready, running.operator.alive) == (True, True)
+
+
+async def test_a_watch_that_dies_of_a_bug_ends_the_operator(running: Running) -> None:
+    running.start()
+    await asyncio.sleep(1)
+    running.api.error = RuntimeError("a bug")
+    running.api.ending.set()
+    await asyncio.wait([running.task], timeout=10)
+
+    assert isinstance(running.task.exception(), ExceptionGroup)
+    assert (running.operator.ready, running.operator.alive) == (False, False)
+
+
+async def test_a_watch_that_ends_without_a_word_is_no_longer_alive(running: Running) -> None:
+    running.start()
+    await asyncio.sleep(1)
+    running.api.error = asyncio.CancelledError()
+    running.api.ending.set()
+    await asyncio.sleep(1)
+
+    assert not running.task.done()
+    assert not running.operator.alive
+
+
+async def test_the_signals_are_taken_back_from_kopf_once_it_has_started(running: Running) -> None:
+    running.api.lists = lambda _path: 503
+    running.start()
+    await asyncio.sleep(10)
+    assert running.signals_taken == 0
+    running.api.lists = lambda _path: None
+    await asyncio.sleep(10)
+    assert running.signals_taken == 1
+
+
+async def test_told_to_stop_it_stops_all_probes_at_once_and_says_no_longer_ready(running: Running) -> None:
+    running.start()
+    running.cluster.put(policy())
+    await asyncio.sleep(5)
+    running.cluster.provider("openai").seconds = 3600
+    await asyncio.sleep(31)
+    await running.stop(within=0.1)
+
+    assert running.task.cancelled()
+    assert not running.operator.ready
+    assert running.operator.scheduler.targets == 0
+    assert running.cluster.published == "openai"
+
+
+async def test_told_to_stop_it_finishes_the_switch_under_way(running: Running) -> None:
+    running.start()
+    running.cluster.put(policy())
+    await asyncio.sleep(5)
+    running.api.seconds = lambda _path: 0.1
+    running.cluster.put(policy(generation=2, primary="backup"))
+    await asyncio.sleep(0.15)
+    await running.stop(within=2)
+
+    assert running.cluster.published == "backup"
+    assert running.cluster.status["activeProvider"] == "backup"
+    assert running.cluster.status["history"][0]["outcome"] == "Succeeded"
+
+
+async def test_told_to_stop_it_waits_two_seconds_at_most(running: Running) -> None:
+    running.start()
+    running.cluster.put(policy())
+    await asyncio.sleep(5)
+    running.api.seconds = lambda _path: 15
+    running.cluster.put(policy(generation=2, primary="backup"))
+    await asyncio.sleep(1)
+    await running.stop(within=2.1)
+
+
+async def test_kopf_that_ends_by_itself_ends_the_operator(running: Running) -> None:
+    running.start()
+    running.cluster.put(policy())
+    await asyncio.sleep(5)
+    running.kopf_ends.set()
+    await asyncio.wait([running.task], timeout=0.1)
+
+    assert running.task.done()
+    assert not running.operator.ready
+    assert running.operator.scheduler.targets == 0
+
+
+async def test_an_error_of_kopf_is_not_lost(running: Running) -> None:
+    running.start()
+    await asyncio.sleep(1)
+    running.kopf_error = RuntimeError("watching failed")
+    running.kopf_ends.set()
+    await asyncio.wait([running.task], timeout=0.1)
+
+    error = running.task.exception()
+    assert isinstance(error, ExceptionGroup)
+    assert error.exceptions == (running.kopf_error,)
+
+
+def test_kopf_writes_nothing_to_policies() -> None:
+    login: Any = None
+    registry = build_kopf_registry(login, lambda _kind, _obj: None)
+    resource = kopf.Resource(meta.GROUP, meta.VERSION, meta.POLICY_PLURAL)
+
+    assert registry._watching.has_handlers(resource)
+    for states in (registry._changing, registry._spawning, registry._indexing):
+        assert not states.has_handlers(resource), "such a handler leaves annotations or finalizers"
+    settings = build_kopf_settings()
+    assert not settings.posting.loggers
+    assert settings.scanning.disabled, "else it needs rights on namespaces and CRDs"
