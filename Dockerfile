@@ -22,4 +22,5 @@ ENV PATH=/opt/providerswitch/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERE
 # A number, not a name: runAsNonRoot can only check a number.
 USER 65532:65532
 WORKDIR /
-ENTRYPOINT ["python", "-m", "providerswitch", "run"]
+ENTRYPOINT ["python", "-m", "providerswitch"]
+CMD ["run"]
