@@ -79,9 +79,11 @@ fix: $(STAMP) ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.PHONY: crds
-crds: $(STAMP) ## write the generated files
+.PHONY: generated crds
+generated: $(STAMP) ## write the CRD, manifests/install.yaml and docs/reference again
 	$(BIN)/python hack/generate.py
+
+crds: generated
 
 .PHONY: demo
 demo: $(STAMP) $(if $(filter local,$(CLUSTER)),envtest) ## watch a failover; CLUSTER=current uses your kubectl context

@@ -1,0 +1,62 @@
+"""docs/reference/events.md: the reasons of Kubernetes Events."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from providerswitch.api.status import HISTORY_LIMIT
+from providerswitch.core.decide import Reason
+from providerswitch.core.narrate import SWITCH_REASONS, TOLD_OTHERWISE
+from providerswitch.core.report import NOT_READY, SWITCH_REFUSED
+from reference.markdown import code, codes, page, section, table
+from reference.reasons import PROBLEMS
+
+WARNING: Final = "Warning"
+NORMAL: Final = "Normal"
+
+SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
+    "Activated": (NORMAL, "The first choice of a policy was published."),
+    "Switched": (NORMAL, "A person's switch was made, or the active provider left the spec."),
+    "FailedOver": (WARNING, "The active provider went down or is rate limited, and another one serves now."),
+    "FailedBack": (NORMAL, "A preferred provider has recovered and serves again."),
+}
+OTHERS: Final[Mapping[str, tuple[str, str]]] = {
+    "SwitchRolledBack": (WARNING, "A switch could not be published completely and was undone."),
+    "ProviderDown": (WARNING, "A provider went down. The note has the health class and what the last probe said."),
+    "ProviderRateLimited": (WARNING, "A provider asks to be left alone; the note says until when."),
+    "ProviderRecovered": (NORMAL, "A provider that was down or rate limited may serve again."),
+    "Frozen": (WARNING, "No probed host answers any more; nothing is switched."),
+    "Thawed": (NORMAL, "A host answers again; choices are made as usual."),
+}
+
+
+def all_events() -> Mapping[str, tuple[str, str]]:
+    """Return every reason with its type and meaning, those of Ready left out."""
+    return {**{reason: SWITCHES[reason] for reason in SWITCH_REASONS.values()}, **OTHERS}
+
+
+def not_ready_reasons() -> list[str]:
+    """Return the reasons of Ready=False that get an Event."""
+    return [*(reason for reason in Reason if reason in NOT_READY - TOLD_OTHERWISE), *PROBLEMS]
+
+
+def build_events_page() -> str:
+    """Return the page."""
+    rows = ((code(reason), kind, meaning) for reason, (kind, meaning) in all_events().items())
+    return page(
+        "Events",
+        "operator/providerswitch/core/narrate.py",
+        "Events stand in the policy's namespace (`events.k8s.io/v1`). `kubectl describe pswitch NAME` shows them.",
+        table(("reason", "type", "meaning"), rows),
+        section(
+            "When Ready becomes False",
+            "A `Warning` with the reason and the message of the condition, once for each change: "
+            f"{codes(not_ready_reasons())}. [conditions.md](conditions.md) says what to do about each.",
+            f"`{SWITCH_REFUSED}` is also told in automatic mode, where it is a reason of FailedOver.",
+        ),
+        section(
+            "Limits",
+            f"The API server deletes Events after an hour by default; `status.history` keeps the last {HISTORY_LIMIT}"
+            " switches. An Event that cannot be written is logged and lost: it never holds up a switch. Its name is"
+            " derived from what happened, so that one told again after a crash is the same object.",
+        ),
+    )

@@ -1,0 +1,61 @@
+"""docs/reference/flags.md: commands, flags, environment variables and exit codes."""
+
+from typing import Final
+
+from providerswitch.controller.settings import FLAGS
+from reference.markdown import bullets, code, page, section, table
+
+EXIT_CODES: Final = {
+    "0": "`run`: stopped by SIGTERM or SIGINT; what is published stays published. `classify`: every line was read.",
+    "1": "`run`: a setting cannot be used (one line says which), or a task ended that must not end (restart it).",
+    "2": "The command line is wrong: an unknown command or flag, or a malformed value. `classify`: a line could not be"
+    " read; the others were classified all the same.",
+}
+
+SETTING_ERRORS: Final = {
+    "NoCluster": "neither a ServiceAccount token nor a kubeconfig was found",
+    "BadKubeconfig": "the kubeconfig cannot be read or used",
+    "BadCaFile": "`--ca-file` is not a readable PEM file of certificates",
+    "ListenFailed": "the address of `--listen` cannot be used",
+}
+"""Reasons that end the process instead of standing in a condition."""
+
+WAITS: Final = (
+    "The API server does not answer, or does not accept the credentials.",
+    "The CustomResourceDefinition is not installed.",
+    "The account lacks permissions; the line lists each of them.",
+)
+
+
+def build_flags_page() -> str:
+    """Return the page."""
+    return page(
+        "Commands, flags and exit codes",
+        "operator/providerswitch/controller/settings.py",
+        "`providerswitch run` runs the operator; `python -m providerswitch run` is the same. `providerswitch classify` "
+        "reads saved answers on standard input and prints what they mean; the [guide](../guide.md) shows it. "
+        "`providerswitch --version` prints the version.",
+        section(
+            "Flags of run",
+            "A flag wins over its environment variable. A malformed variable is refused like a malformed flag.",
+            table(("flag", "variable", "default", "meaning"), [_row(*flag[:3], flag[3]) for flag in FLAGS]),
+        ),
+        section("Exit codes", table(("code", "meaning"), list(EXIT_CODES.items()))),
+        section(
+            "Settings that end the process",
+            "These end `run` with code 1 and one line on standard error, because waiting would not mend them:",
+            bullets(f"{meaning}." for meaning in SETTING_ERRORS.values()),
+        ),
+        section(
+            "What is waited for",
+            "These are logged once each and tried again every 2 s, because in a rollout they may come after the"
+            " operator. Meanwhile `/readyz` answers 503:",
+            bullets(WAITS),
+        ),
+    )
+
+
+def _row(name: str, variable: str, otherwise: str | None, options: dict[str, object]) -> tuple[str, ...]:
+    choices = options.get("choices")
+    metavar = options.get("metavar") or "|".join(choices if isinstance(choices, tuple) else ())
+    return code(f"{name} {metavar}"), code(variable), code(otherwise or ""), str(options["help"])

@@ -1,0 +1,93 @@
+"""docs/reference/metrics.md: what /metrics shows, from a live registry."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+
+from providerswitch.api.health import HealthClass
+from providerswitch.api.status import HealthState, Switch
+from providerswitch.controller.metrics import Metrics
+from providerswitch.core.decide import Trigger
+from providerswitch.core.outcome import Tier
+from reference.markdown import bullets, code, codes, page, section, table
+
+Family = Counter | Gauge | Histogram
+
+LABELS: Final = {
+    "namespace": "namespace of the policy",
+    "policy": "name of the policy",
+    "provider": "name of the provider in the policy",
+    "state": codes(HealthState),
+    "trigger": codes(Trigger),
+    "outcome": codes(Switch.model_fields["outcome"].annotation.__args__),  # type: ignore[union-attr]  # a Literal
+    "step": "`publish`, `verify`, `rollback`",
+    "type": "type of the provider; see [providers.md](providers.md)",
+    "host": "host and port of the base URL, or the failure domain",
+    "tier": codes(Tier),
+    "class": codes(HealthClass),
+    "error": "`ApiServerError` (the API server), `InvariantError` (a bug), `Unexpected` (a bug)",
+}
+
+QUESTIONS: Final = (
+    ("Which policies have no working provider?", "providerswitch_policy_ready == 0"),
+    ("Which providers are down?", 'providerswitch_provider_state{state="Down"} == 1'),
+    ("How long ago was the last switch?", "time() - providerswitch_last_switch_timestamp_seconds"),
+    ("How many switches an hour, and why?", "sum by (policy, trigger) (increase(providerswitch_switches_total[1h]))"),
+    ("How does a provider fail?",
+     'sum by (host, class) (rate(providerswitch_probes_total{class!="Healthy"}[5m]))'),
+    ("Does the operator itself have trouble?", "increase(providerswitch_reconcile_errors_total[10m]) > 0"),
+    ("Is our own network at fault?", "providerswitch_frozen == 1"),
+)  # fmt: skip
+
+
+def build_metrics_page() -> str:
+    """Return the page."""
+    families = _families()
+    return page(
+        "Metrics",
+        "operator/providerswitch/controller/metrics.py",
+        "Served at `/metrics` on the address of `--listen`, beside `/healthz` (its watches run) and `/readyz`"
+        " (policies are being served). Histograms have the usual `_bucket`, `_sum` and `_count` series.",
+        table(("metric", "type", "labels", "meaning"), [_row(family) for family in families]),
+        section("Labels", table(("label", "values"), [(code(name), LABELS[name]) for name in _used(families)])),
+        section("Buckets", "Upper bounds in seconds.", bullets(_buckets(families))),
+        section("Questions", table(("question", "PromQL"), [(asked, code(query)) for asked, query in QUESTIONS])),
+        "Series of a policy go with the policy. After a restart counters and histograms begin at zero.",
+    )
+
+
+def _families() -> list[Family]:
+    shown = vars(Metrics(CollectorRegistry())).values()
+    return [family for family in shown if isinstance(family, Counter | Gauge | Histogram)]
+
+
+def name_of(family: Family) -> str:
+    """Return the name that a query uses."""
+    name = _describe(family).name
+    return f"{name}_total" if isinstance(family, Counter) else name
+
+
+def _describe(family: Family) -> Metric:
+    return next(iter(family.describe()))
+
+
+def labels_of(family: Family) -> tuple[str, ...]:
+    """Return the label names; the library shows them nowhere else."""
+    return tuple(family._labelnames)  # noqa: SLF001  # see above
+
+
+def _row(family: Family) -> tuple[str, ...]:
+    told = _describe(family)
+    return code(name_of(family)), told.type, codes(labels_of(family)), told.documentation
+
+
+def _used(families: list[Family]) -> list[str]:
+    return list(dict.fromkeys(label for family in families for label in labels_of(family)))
+
+
+def _buckets(families: list[Family]) -> list[str]:
+    return [
+        f"`{name_of(family)}`: {', '.join(f'{bound:g}' for bound in family._kwargs['buckets'])}"  # noqa: SLF001  # as above
+        for family in families
+        if isinstance(family, Histogram)
+    ]
