@@ -74,6 +74,8 @@ class PlayedApi(KubeClient):
             raise trouble
         if trouble is not None:
             raise ApiServerError(what, trouble or None, "played trouble")
+        if query and query.get("dryRun"):
+            return {}
         return copy.deepcopy(self._answer(method, path, what, copy.deepcopy(body)))
 
     def _answer(self, method: str, path: str, what: str, body: Any) -> Object:

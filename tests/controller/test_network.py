@@ -1,5 +1,6 @@
 """Which hosts are silent, over all policies: is it them or us?"""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,3 +85,17 @@ def test_a_freeze_ends_with_the_hosts_that_it_rests_on(network: Network) -> None
     assert network.frozen is None
     assert not network.hear("c", outcome(4))
     assert network.frozen is None
+
+
+def test_a_proxy_that_waited_in_vain_is_an_answer_of_its_host(network: Network) -> None:
+    for name in ("a", "b"):
+        network.hear(name, replace(outcome(1), replied=True))
+    assert network.frozen is None
+
+
+@pytest.mark.parametrize("health_class", [HealthClass.UNKNOWN, HealthClass.CONFIG_INVALID])
+def test_a_probe_that_was_never_sent_neither_freezes_nor_thaws(network: Network, health_class: HealthClass) -> None:
+    network.hear("a", outcome(1))
+    network.hear("b", outcome(1))
+    assert network.hear("c", outcome(2, health_class)) is False
+    assert network.frozen is not None

@@ -155,3 +155,57 @@ async def test_a_refused_step_is_rolled_back_and_tried_again(stage: Stage) -> No
     stage.proxy.refuse = lambda _method, _path: False
     await scene.serves("backup", within=30)
     await scene.becomes("Ready", "True", "PrimaryHealthy")
+
+
+async def test_a_refusal_shows_consumers_the_other_choice_once_at_most(stage: Stage) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup", publish=SERVICE)
+    asked = refuse_services(stage)
+    await scene.edit(primary="backup")
+    await scene.becomes("Ready", "False", "PublishRefused")
+    touched = (await scene.look("configmap", f"{POLICY}-provider"))["metadata"]["resourceVersion"]
+    seen = len(asked)
+    await eventually(lambda: len(asked) > seen, within=20)
+    assert (await scene.look("configmap", f"{POLICY}-provider"))["metadata"]["resourceVersion"] == touched
+
+
+async def test_a_refusal_right_after_a_restart_puts_back_what_stood(stage: Stage) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup", publish=SERVICE)
+    await scene.run("patch", "configmap", f"{POLICY}-provider", "--type=merge", "-p", '{"data":{"EXTRA":"theirs"}}')
+    before = (await scene.look("configmap", f"{POLICY}-provider"))["data"]
+    await scene.operator.stop(signal.SIGKILL)
+    await scene.edit(primary="backup")
+    refuse_services(stage)
+    await stage.start_operator()
+    await scene.becomes("Ready", "False", "PublishRefused")
+    assert (await scene.look("configmap", f"{POLICY}-provider"))["data"] == before
+    assert await revisions(scene) == ["1", "1"]
+
+
+async def test_a_refusal_gives_an_adopted_object_back_as_it_was(stage: Stage) -> None:
+    scene = stage.scene
+    metadata = {"name": f"{POLICY}-provider", "namespace": scene.namespace}
+    theirs = {**metadata, "annotations": {"providerswitch.dev/adopt": "true"}}
+    await scene.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": theirs, "data": {"precious": "1"}})
+    refuse_services(stage)
+    await scene.provider("openai")
+    await scene.apply(scene.secret(), scene.policy(publish=SERVICE))
+    await scene.becomes("Ready", "False", "PublishRefused")
+    left = await scene.look("configmap", f"{POLICY}-provider")
+    assert left["data"] == {"precious": "1"}
+    assert "ownerReferences" not in left["metadata"]
+
+
+def refuse_services(stage: Stage) -> list[str]:
+    """Have every write to a Service refused from now on; return what collects them."""
+    asked: list[str] = []
+
+    def refuse(method: str, path: str) -> bool:
+        refused = method == "PATCH" and "/services/" in path
+        if refused:
+            asked.append(path)
+        return refused
+
+    stage.proxy.refuse = refuse
+    return asked

@@ -238,3 +238,10 @@ async def test_when_it_is_cancelled_its_connection_is_freed() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert await eventually(left.is_set)
+
+
+async def test_an_expired_watch_is_told_as_routine(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "providerswitch.kube.watch")
+    async with watching(lists(5), streams(error(410, "too old")), lists(9), streams(then=stays_open())) as heard:
+        await eventually(lambda: heard.watches() == ["5", "9"])
+    assert caplog.records[0].getMessage() == "watch interrupted: expired, listing again"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
-from tests.support.fault_server import OK, FaultServer, always, serving
+from tests.support.fault_server import OK, FaultServer, always, serving, stall
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.provider_types import ProviderTypeName
@@ -105,6 +105,16 @@ async def test_a_base_url_without_the_api_below_it_is_a_mistake_in_the_policy() 
         outcome = await probe(wrong)
     assert outcome.health_class is HealthClass.CONFIG_INVALID
     assert "correct baseURL" in outcome.why
+
+
+async def test_an_http_answer_is_told_from_silence_whatever_it_says() -> None:
+    gateway = b"HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n"
+    async with serving(always(gateway)) as server:
+        answered = await probe(plain(server))
+    async with serving(stall) as server:
+        silent = await probe(plain(server))
+    assert {answered.health_class, silent.health_class} == {HealthClass.TIMEOUT}
+    assert (answered.no_answer, silent.no_answer) == (False, True)
 
 
 async def test_a_type_that_generates_nothing_is_asked_unbilled_instead() -> None:

@@ -394,3 +394,39 @@ async def test_a_bug_in_a_prober_is_no_verdict_about_the_provider(
 
 def elapsed_between(outcome: Outcome) -> float:
     return (outcome.ended_at - outcome.started_at).total_seconds()
+
+
+async def test_a_failed_billed_probe_does_not_outlive_the_wish_for_billed_probes(
+    scheduler: Scheduler, stage: Stage
+) -> None:
+    provider = stage.open(A)
+    provider.health_class = HealthClass.SERVER_ERROR
+    billed = replace(CADENCE, generation_interval=timedelta(seconds=60))
+    scheduler.subscribe("policy", {A: billed})
+    await asyncio.sleep(90)
+    scheduler.subscribe("policy", {A: CADENCE})
+    provider.health_class = HealthClass.HEALTHY
+    before = len(provider.asked)
+    await asyncio.sleep(95)
+    assert {tier for _, tier in provider.asked[before:]} == {Tier.LIVENESS}
+    assert len(provider.asked) - before in {3, 4}
+
+
+async def test_the_cadence_slows_down_when_the_policy_in_a_hurry_goes(scheduler: Scheduler, stage: Stage) -> None:
+    scheduler.subscribe("slow", {A: CADENCE})
+    scheduler.subscribe("quick", {A: replace(CADENCE, interval=timedelta(seconds=2))})
+    await asyncio.sleep(10.5)
+    scheduler.subscribe("quick", {})
+    before = len(stage.providers[A].asked)
+    await asyncio.sleep(25)
+    assert len(stage.providers[A].asked) - before <= 1
+
+
+async def test_a_probe_task_that_died_shows(scheduler: Scheduler, stage: Stage) -> None:
+    scheduler.subscribe("policy", {A: CADENCE})
+    await asyncio.sleep(1)
+    assert scheduler.alive
+    task = next(task for task in asyncio.all_tasks() if task.get_name().startswith("probe"))
+    task.cancel()
+    await asyncio.sleep(1)
+    assert not scheduler.alive

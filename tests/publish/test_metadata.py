@@ -16,6 +16,7 @@ from providerswitch.publish.metadata import (
     build_metadata,
     drifted,
     label_value,
+    owned_part,
     ownership,
     revision_of,
 )
@@ -158,3 +159,47 @@ def test_what_others_change_is_drift(change: str) -> None:
 
 def test_a_missing_object_has_drifted() -> None:
     assert drifted(desired(), {})
+
+
+def seen_object(*records: dict[str, Any]) -> dict[str, Any]:
+    """Return a ConfigMap as the API server shows it."""
+    metadata = {
+        "name": "n",
+        "namespace": "team-a",
+        "uid": "u",
+        "labels": {"ours": "1", "theirs": "2"},
+        "ownerReferences": [OUR_REFERENCE],
+        "managedFields": list(records),
+    }
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"OURS": "1", "EXTRA": "2"}}
+
+
+OUR_RECORD = {
+    "manager": "providerswitch",
+    "operation": "Apply",
+    "fieldsV1": {
+        "f:metadata": {"f:labels": {"f:ours": {}}, "f:ownerReferences": {'k:{"uid":"uid-1"}': {}}},
+        "f:data": {"f:OURS": {}, "f:GONE": {}},
+    },
+}
+
+
+def test_what_is_ours_of_an_object_is_what_the_api_server_recorded() -> None:
+    theirs = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {"f:EXTRA": {}}}}
+    assert owned_part(seen_object(theirs, OUR_RECORD)) == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": "n",
+            "namespace": "team-a",
+            "labels": {"ours": "1"},
+            "ownerReferences": [OUR_REFERENCE],
+        },
+        "data": {"OURS": "1"},
+    }
+
+
+def test_of_an_object_that_is_all_others_only_the_identity_is_left() -> None:
+    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n", "namespace": "team-a"}}
+    assert owned_part(seen_object()) == bare
+    assert owned_part(seen_object({**OUR_RECORD, "subresource": "status"})) == bare

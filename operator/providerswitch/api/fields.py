@@ -13,7 +13,7 @@ DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 SECRET_KEY: Final = r"^[-._a-zA-Z0-9]+$"  # noqa: S105  # a pattern
 HEADER_NAME: Final = r"^[A-Za-z0-9-]+$"
 URL_PATH: Final = r"^/[^\s]*$"
-ONE_LINE: Final = r"^[^\x00-\x1f\x7f]+$"
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL)]
 """A DNS label (RFC 1123)."""

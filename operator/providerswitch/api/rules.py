@@ -110,7 +110,7 @@ SHAPES: Final[Mapping[str, str]] = {
     " each dot",
     SECRET_KEY: "use letters, digits, hyphens, underscores and dots",
     URL_PATH: "begin with a slash and leave out white space, such as /health",
-    ONE_LINE: "write one line, without tabs and other control characters",
+    ONE_LINE: "write one line of more than blanks, without tabs and other control characters",
 }
 """What a user reads instead of a regular expression that did not match."""
 

@@ -8,6 +8,7 @@ from providerswitch.api.status import PolicyStatus, Switch
 from providerswitch.controller.policy import Policy
 from providerswitch.core.health import HealthRules, ProviderHealth
 from providerswitch.core.memory import Memory, Publication
+from providerswitch.core.outcome import Tier
 from providerswitch.core.report import Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey
@@ -62,4 +63,5 @@ class Entry:
             recovery_threshold=spec.health_check.recovery_threshold,
             blacklist_duration=spec.failover.blacklist_duration,
             patience=spec.health_check.interval,
+            deepest=Tier.GENERATION if spec.health_check.generation else Tier.LIVENESS,
         )

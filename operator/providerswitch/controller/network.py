@@ -22,6 +22,8 @@ class Network:
 
     def hear(self, host: str, outcome: Outcome) -> bool:
         """Take note of an outcome; tell whether a freeze began or ended by it."""
+        if not (outcome.no_answer or outcome.answered):
+            return False
         before = self._frozen
         if outcome.no_answer:
             self._silent[host] = hear(self._silent.get(host, HostRecord()), outcome)

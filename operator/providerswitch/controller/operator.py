@@ -49,8 +49,11 @@ class Operator:
 
     @property
     def alive(self) -> bool:
-        """Whether every watch still runs. A task that is cancelled from within ends silently, task group or not."""
-        return not any(task.done() for task in self._watching)
+        """Whether every watch and every probe still runs.
+
+        A task that is cancelled from within ends silently, task group or not.
+        """
+        return self.scheduler.alive and not any(task.done() for task in self._watching)
 
     async def run(self, take_signals: Callable[[], None]) -> None:
         """Work until cancelled; what is under way then gets a moment to finish.

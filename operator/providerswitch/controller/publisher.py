@@ -42,6 +42,7 @@ class Publisher:
         """
         policy = entry.policy
         assert policy is not None
+        refused_before = entry.publish_problem is not None
         entry.publish_problem = None
         provider = policy.spec.provider(decision.provider) if decision.provider else None
         if provider is None:
@@ -51,6 +52,8 @@ class Publisher:
             return
         publication = self._next(entry, decision, decided_from)
         detected = _detection(case, decided_from)
+        if refused_before and not await self._rehearse(entry, publication):
+            return
         outcome = await self._publish(entry, publication)
         self._record(entry, decision, publication, detected=detected, outcome=outcome)
 
@@ -134,6 +137,15 @@ class Publisher:
             previous=publication.previous,
             fallbacks=tuple(name for name in policy.spec.order() if name != provider.name),
         )
+
+    async def _rehearse(self, entry: Entry, publication: Publication) -> bool:
+        """Tell whether a publication would go through; if not, the problem is noted."""
+        try:
+            await self.switching.rehearse(build_objects(self._choice(entry, publication)))
+        except UserError as error:
+            entry.publish_problem = Problem(error.reason, error.message)
+            return False
+        return True
 
     async def _publish(self, entry: Entry, publication: Publication) -> str:
         """Publish; return "Succeeded", or "RolledBack" with the problem noted, or "" where nothing was touched."""

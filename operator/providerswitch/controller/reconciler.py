@@ -21,7 +21,7 @@ from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
 from providerswitch.controller.wanted import want
 from providerswitch.core.decide import Case, Decision, decide
-from providerswitch.core.memory import Memory
+from providerswitch.core.memory import settle_requests
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
 
@@ -139,7 +139,7 @@ class Reconciler:
     async def _report(self, entry: Entry, case: Case, made: Decision) -> None:
         """Report what holds now that the decision has been enacted; the decision itself is for the log."""
         memory = entry.memory
-        settled = replace(case, active=memory.active, acted_primary=memory.acted_primary, failback_requested=False)
+        settled = replace(case, active=memory.active, acted_primary=memory.acted_primary)
         await self._parts.reporter.report(entry, settled, decide(settled), made)
 
     async def _gather(self, entry: Entry) -> None:
@@ -201,11 +201,5 @@ class Reconciler:
         )
 
     def _remember_requests(self, entry: Entry, case: Case) -> None:
-        """A request is done with when the primary serves."""
         assert entry.policy is not None
-        if entry.memory.active == case.primary:
-            entry.memory = _acted(entry.memory, case.primary, entry.policy.failback_token)
-
-
-def _acted(memory: Memory, primary: str, token: str | None) -> Memory:
-    return replace(memory, acted_primary=primary, handled_failback=token or memory.handled_failback)
+        entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)

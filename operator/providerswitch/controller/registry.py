@@ -173,4 +173,5 @@ def _take(entry: Entry, obj: Object) -> bool:
 
 def _told_apart(health: ProviderHealth) -> tuple[object, ...]:
     """Return what a decision or a status can tell from a health."""
-    return (health.state, health.health_class, health.blacklisted_until, health.limited_until)
+    asked = health.last_probe_at is not None
+    return (health.state, health.health_class, health.blacklisted_until, health.limited_until, asked)

@@ -80,7 +80,7 @@ class Reporter:
     async def _announce(self, entry: Entry, status: PolicyStatus) -> None:
         told = [tell_switch(switch) for switch in entry.unannounced]
         entry.unannounced.clear()
-        for event in (*told, *tell_changes(entry.status, status)):
+        for event in (*tell_changes(entry.status, status), *told):
             await self._post(entry, event)
 
     async def _post(self, entry: Entry, event: PolicyEvent) -> None:

@@ -12,9 +12,9 @@ from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError, UserError
 from providerswitch.controller.children import Children
 from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.objects import apply, delete, fetch
+from providerswitch.kube.objects import apply, delete, fetch, rehearse
 from providerswitch.publish.choice import Owner
-from providerswitch.publish.metadata import Ownership, drifted, ownership, revision_of
+from providerswitch.publish.metadata import Ownership, drifted, owned_part, ownership, revision_of
 from providerswitch.publish.targets import RESOURCES, TargetKey
 
 Bodies = Mapping[TargetKey, Object]
@@ -46,11 +46,11 @@ class Switching:
         """Publish and verify all objects, then remove those that are no longer wanted.
 
         Raises:
-            UserError: an object belongs to somebody else (nothing was touched), or the API server refused one (`former`
-                is published again).
+            UserError: an object belongs to somebody else (nothing was touched), or the API server refused one (what
+                stood before, by preference `former`, is published again).
             ApiServerError: no clear answer; call again with the same bodies.
         """
-        await self._check_owners(owner, wanted)
+        standing = await self._find_standing(owner, wanted)
         applied: list[TargetKey] = []
         try:
             with self._timer("publish"):
@@ -63,17 +63,43 @@ class Switching:
             if error.status in TRANSIENT:
                 raise
             with self._timer("rollback"):
-                await self._roll_back(applied, former)
+                await self._roll_back(applied, {**standing, **former})
             raise UserError("PublishRefused", _refused(error)) from error
         for target in self._children.of(owner) - wanted.keys():
             await self._delete(target)
 
-    async def _check_owners(self, owner: Owner, wanted: Bodies) -> None:
+    async def rehearse(self, wanted: Bodies) -> None:
+        """Ask the API server what it would say to all objects, without storing one.
+
+        After a refusal this comes first: consumers should not see a choice come and go with every attempt.
+
+        Raises:
+            UserError: the API server would refuse one.
+            ApiServerError: no clear answer.
+        """
+        try:
+            for target, body in wanted.items():
+                await rehearse(self._client, RESOURCES[target.kind], body)
+        except ApiServerError as error:
+            if error.status in TRANSIENT:
+                raise
+            raise UserError("PublishRefused", _refused(error)) from error
+
+    async def _find_standing(self, owner: Owner, wanted: Bodies) -> dict[TargetKey, Object]:
+        """Return what is ours of the objects that exist already.
+
+        Raises:
+            UserError: one belongs to somebody else.
+        """
+        standing: dict[TargetKey, Object] = {}
         for target in wanted:
             known = self._children.get(target)
             existing = known or await fetch(self._client, RESOURCES[target.kind], target.key)
             if ownership(existing, owner) is Ownership.FOREIGN:
                 raise UserError("NotOwned", _foreign(target))
+            if existing:
+                standing[target] = owned_part(existing)
+        return standing
 
     async def _apply(self, target: TargetKey, body: Object) -> Object:
         return await apply(self._client, RESOURCES[target.kind], body)

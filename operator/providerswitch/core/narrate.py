@@ -45,7 +45,7 @@ def tell_switch(switch: Switch) -> PolicyEvent:
     seen = f", {switch.detect_millis} ms after the first failed probe" if switch.detect_millis is not None else ""
     if switch.outcome == "RolledBack":
         note = f"Switch {way} was undone, the former choice is published again: {switch.reason}"
-        return PolicyEvent("Warning", "SwitchRolledBack", note, f"{switch.revision}")
+        return PolicyEvent("Warning", "SwitchRolledBack", note, f"{switch.revision}/{switch.to}")
     kind: Literal["Normal", "Warning"] = "Warning" if switch.trigger == Trigger.FAILOVER else "Normal"
     note = f"Switched {way} (revision {switch.revision}): {switch.reason}. {took.capitalize()}{seen}."
     return PolicyEvent(kind, _switch_reason(switch.trigger), note, f"{switch.revision}")

@@ -22,6 +22,7 @@ class Outcome:
         why: short phrase for users, without key material.
         started_at: when the probe was sent.
         retry_after: how long the provider asked to be left alone, unclamped.
+        replied: an HTTP answer came, whatever it said; a proxy that waited in vain answers too.
     """
 
     health_class: HealthClass
@@ -30,6 +31,7 @@ class Outcome:
     ended_at: datetime
     retry_after: timedelta | None = None
     tier: Tier = Tier.LIVENESS
+    replied: bool = False
 
     @property
     def alive(self) -> bool:
@@ -39,7 +41,7 @@ class Outcome:
     @property
     def no_answer(self) -> bool:
         """Nothing came back over the network, so the fault may be on our side."""
-        return self.health_class in NETWORK
+        return self.health_class in NETWORK and not self.replied
 
     @property
     def answered(self) -> bool:

@@ -1,5 +1,6 @@
 """Where objects live in the API, and the few operations on them: read, apply, delete."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,14 +82,28 @@ async def apply(client: KubeClient, resource: Resource, body: Object, *, subreso
     Raises:
         ApiServerError: refused or unreachable.
     """
+    return await _apply(client, resource, body, tail=f"/{subresource}" if subresource else "", query={})
+
+
+async def rehearse(client: KubeClient, resource: Resource, body: Object) -> Object:
+    """Have the API server do all of an `apply`, admission included, but for storing it.
+
+    Raises:
+        ApiServerError: refused or unreachable.
+    """
+    return await _apply(client, resource, body, tail="", query={"dryRun": "All"})
+
+
+async def _apply(
+    client: KubeClient, resource: Resource, body: Object, *, tail: str, query: Mapping[str, str]
+) -> Object:
     key = key_of(body)
-    tail = f"/{subresource}" if subresource else ""
     return await client.request(
         "PATCH",
         path_of(resource, key) + tail,
         what=f'apply {resource.kind}{tail} "{key}"',
         body=body,
-        query={"fieldManager": meta.FIELD_MANAGER, "force": "true"},
+        query={"fieldManager": meta.FIELD_MANAGER, "force": "true", **query},
         content_type=APPLY,
     )
 

@@ -37,7 +37,8 @@ class TargetProber:
         answer = await self._transport.ask(request, deadline_seconds=deadline.total_seconds())
         ended = self._clock()
         finding = self._read(answer.result, asked, ended)
-        return Outcome(finding.health_class, finding.why, started, ended, finding.retry_after, asked)
+        replied = isinstance(answer.result, Reply)
+        return Outcome(finding.health_class, finding.why, started, ended, finding.retry_after, asked, replied)
 
     async def aclose(self) -> None:
         """Close the connection."""

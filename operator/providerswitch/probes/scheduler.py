@@ -77,6 +77,11 @@ class Scheduler:
         """How many distinct targets are probed."""
         return len(self._watches)
 
+    @property
+    def alive(self) -> bool:
+        """Whether every target still has its task."""
+        return not any(watch.task and watch.task.done() for watch in self._watches.values())
+
     def last(self, target: ProbeTarget) -> Outcome | None:
         """Return the newest outcome of a target, or None."""
         watch = self._watches.get(target)
@@ -103,6 +108,9 @@ class Scheduler:
     def _replan(self, watch: _Watch) -> None:
         """Let a new cadence take effect; a probe that is due is not put off, and leads to a plan of its own."""
         cadence = shared_cadence(tuple(watch.wishes.values()))
+        if cadence.generation_interval is None:
+            # What a billed probe found can no longer be disproved.
+            watch.streak = replace(watch.streak, failing_tier=Tier.LIVENESS)
         if watch.last is None:
             watch.plan = replace(watch.plan, deadline=cadence.timeout)
         elif watch.plan.at > self._clock():
@@ -118,7 +126,10 @@ class Scheduler:
 
     def _unwant(self, subscriber: Hashable, target: ProbeTarget) -> None:
         watch = self._watches[target]
-        if watch.wishes.pop(subscriber, None) is not None and not watch.wishes:
+        watch.wishes.pop(subscriber, None)
+        if watch.wishes:
+            self._replan(watch)
+        else:
             del self._watches[target]
             closing = asyncio.create_task(_close(watch))
             self._closing.add(closing)

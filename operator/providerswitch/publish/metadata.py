@@ -1,7 +1,8 @@
 """What all published objects have in common: owner, labels, revision. And whose an existing object is."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from providerswitch.api import meta
 from providerswitch.kube.client import Object
@@ -71,6 +72,31 @@ def revision_of(obj: Object) -> int | None:
     """Return the revision an object carries, or None."""
     text = (obj["metadata"].get("annotations") or {}).get(meta.REVISION_ANNOTATION, "")
     return int(text) if text.isdecimal() and len(text) <= LONGEST_REVISION else None
+
+
+def owned_part(obj: Object) -> Object:
+    """Return what of an object is ours by the API server's own record: applied again, it restores just that.
+
+    Of an object in which nothing is ours only the identity is left, which takes our fields out of it again.
+    """
+    found = obj["metadata"]
+    records = found.get("managedFields") or []
+    ours = (
+        record for record in records if record.get("manager") == meta.FIELD_MANAGER and not record.get("subresource")
+    )
+    fields = next((record.get("fieldsV1") or {} for record in ours if record.get("operation") == "Apply"), {})
+    identity = {"name": found["name"], "namespace": found.get("namespace")}
+    part = _pick(obj, fields) if fields else {}
+    metadata = {**part.get("metadata", {}), **identity}
+    return {**part, "apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+
+
+def _pick(value: Any, fields: Mapping[str, Any]) -> Any:
+    """Return the fields of an object that a fieldsV1 record names; lists are taken whole."""
+    if not isinstance(value, dict) or not fields:
+        return value
+    names = {name.removeprefix("f:"): inner for name, inner in fields.items() if name.startswith("f:")}
+    return {name: _pick(value[name], inner) for name, inner in names.items() if name in value}
 
 
 def drifted(desired: Object, seen: Object) -> bool:
