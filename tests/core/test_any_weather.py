@@ -9,8 +9,9 @@ from tests.core.world import Witness, World
 
 from providerswitch.api.health import ALIVE, NETWORK, HealthClass
 from providerswitch.api.policy import Mode
-from providerswitch.api.status import HISTORY_LIMIT, ConditionType, HealthState
+from providerswitch.api.status import ConditionType, HealthState
 from providerswitch.core.decide import Trigger, decide
+from providerswitch.core.memory import SWITCHES_KEPT
 from providerswitch.core.narrate import condition
 from providerswitch.core.outcome import Tier
 
@@ -171,7 +172,7 @@ class AnyWeather(RuleBasedStateMachine):
 
     @invariant()
     def every_switch_is_recorded_with_its_cause(self) -> None:
-        made = [switch for _, switch in reversed(self.world.switches)][:HISTORY_LIMIT]
+        made = [switch for _, switch in reversed(self.world.switches)][:SWITCHES_KEPT]
         assert self.world.status.history == made
         assert self.world.memory.revision == self.world.status.switching.total == len(self.world.switches)
         assert self.world.active == (made[0].to if made else None), "active changes by switches alone"

@@ -8,10 +8,11 @@ from tests.core.moments import DOWN, LIMITED, NEVER_PROBED, NOON, SUSPECT, WELL,
 from tests.support.statuses import build_failed_over, build_memory, build_switch
 
 from providerswitch.api.health import HealthClass
-from providerswitch.api.status import HISTORY_LIMIT, HealthState, PolicyStatus, ProviderStatus, SwitchCounts
+from providerswitch.api.status import HealthState, PolicyStatus, ProviderStatus, SwitchCounts
 from providerswitch.core.decide import Trigger, decide
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import (
+    SWITCHES_KEPT,
     Memory,
     Publication,
     adopt,
@@ -92,10 +93,10 @@ class TestCommit:
 
     def test_the_history_is_newest_first_and_capped_while_the_counts_go_on(self) -> None:
         memory = Memory()
-        for revision in range(1, HISTORY_LIMIT + 11):
+        for revision in range(1, SWITCHES_KEPT + 11):
             memory = commit(memory, build_switch().model_copy(update={"revision": revision}))
-        assert [switch.revision for switch in memory.history] == list(range(HISTORY_LIMIT + 10, 10, -1))
-        assert (len(memory.history), memory.counts.total) == (50, 60)
+        assert [switch.revision for switch in memory.history] == list(range(SWITCHES_KEPT + 10, 10, -1))
+        assert (len(memory.history), memory.counts.total) == (10, 20)
 
 
 PUBLISHED = Publication("anthropic", 7, primary="openai", previous="openai", trigger="Failover", decided_at=at(5))

@@ -11,8 +11,9 @@ from providerswitch.api.policy import Mode
 from providerswitch.api.status import HISTORY_LIMIT, Condition, ConditionType, HealthState, PolicyStatus
 from providerswitch.core.decide import Case, decide
 from providerswitch.core.freeze import Frozen
-from providerswitch.core.memory import Memory, commit
+from providerswitch.core.memory import SWITCHES_KEPT, Memory, commit
 from providerswitch.core.narrate import condition
+from providerswitch.core.outcome import Tier
 from providerswitch.core.report import Problem, build_status
 
 FROZEN = Frozen(NOON, 2)
@@ -24,6 +25,12 @@ def report(asked: Case, *problems: Problem, before: PolicyStatus | None = None, 
     return build_status(
         asked, decide(asked), memory, problems=problems, generation=generation, before=before or PolicyStatus()
     )
+
+
+def report_of(memory: Memory) -> PolicyStatus:
+    """Return the status of a memory in calm."""
+    asked = case("anthropic", anthropic=WELL)
+    return build_status(asked, decide(asked), memory, problems=[], generation=1, before=PolicyStatus())
 
 
 def find(status: PolicyStatus, kind: ConditionType) -> Condition:
@@ -205,12 +212,12 @@ class TestBounds:
         assert len(status.providers) == 32
         assert find(status, ConditionType.READY).message.endswith(f'"{names[-1]}" stays published')
 
-    def test_fifty_switches_fit_and_no_more_are_kept(self) -> None:
+    def test_as_many_switches_as_the_crd_takes_fit_and_fewer_are_kept(self) -> None:
         memory = build_memory(switches=HISTORY_LIMIT)
+        assert len(report_of(memory).history) == HISTORY_LIMIT
         full = commit(memory, build_switch(why="x" * 512, rejected=32))
-        asked = case("anthropic", anthropic=WELL)
-        status = build_status(asked, decide(asked), full, problems=[], generation=1, before=PolicyStatus())
-        assert len(status.history) == HISTORY_LIMIT
+        status = report_of(full)
+        assert len(status.history) == SWITCHES_KEPT
         assert len(status.history[0].rejected or []) == 32
 
 
@@ -239,3 +246,14 @@ def test_what_is_remembered_is_told() -> None:
     assert (status.last_handled_failback, status.last_good_generation) == ("2026-11-01", 1)
     assert (tuple(status.history), status.switching) == (memory.history, memory.counts)
     assert [entry.type for entry in status.conditions] == ["Ready", "FailedOver", "Frozen"]
+
+
+def test_ready_says_what_unbilled_checks_cannot_see() -> None:
+    asked = replace(case("openai", openai=WELL), deepest=Tier.LIVENESS)
+    message = find(report(asked), ConditionType.READY).message
+    assert message == (
+        'the primary "openai" serves; unbilled checks cannot see an outage of generation alone, see '
+        "healthCheck.generation"
+    )
+    billed = replace(asked, deepest=Tier.GENERATION)
+    assert find(report(billed), ConditionType.READY).message == 'the primary "openai" serves'

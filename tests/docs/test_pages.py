@@ -17,7 +17,7 @@ from providerswitch.api.crd import build_crd
 from providerswitch.api.health import ALIVE, NETWORK, TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
-from providerswitch.controller.handlers import build_kopf_settings
+from providerswitch.controller.handlers import NoDiffBase, build_kopf_settings
 from providerswitch.core.decide import PRECEDENCE
 from providerswitch.core.health import ENDS_BY_ITSELF
 
@@ -166,7 +166,7 @@ def test_a_kopf_setting_has_the_value_that_is_explained(row: list[str]) -> None:
     for name in words(row[0])[0].split("."):
         value = getattr(value, name)
     told = words(row[1])[0].replace("logging.CRITICAL", "50")
-    assert value == eval(told)
+    assert value == eval(told, {"NoDiffBase": NoDiffBase})
 
 
 def test_every_kopf_setting_that_is_made_is_explained() -> None:

@@ -112,10 +112,17 @@ def test_a_confirming_probe_never_gets_more_than_the_timeout() -> None:
     assert run([HANG] * 3, short).ends == [0.5, 1.5, 2.5]
 
 
-def test_only_silence_shortens_the_deadline_of_the_next_probe() -> None:
+def test_of_a_provider_that_never_answered_well_only_silence_shortens_the_deadline() -> None:
     assert run([DOWN]).plan.deadline == 10 * SECOND
     assert run([DOWN, HANG]).plan.deadline == SECOND
     assert run([HANG, DOWN]).plan.deadline == 10 * SECOND
+
+
+def test_any_failure_of_a_provider_that_was_well_shortens_it() -> None:
+    assert run([answering(0.2)]).plan.deadline == 10 * SECOND
+    assert run([answering(0.2), DOWN]).plan.deadline == SECOND
+    assert run([answering(0.2), DOWN, HANG]).plan.deadline == SECOND
+    assert run([answering(0.2), DOWN, DOWN, DOWN]).plan.deadline == 10 * SECOND
 
 
 def test_a_late_answer_to_a_confirming_probe_does_not_count_but_one_in_time_ends_the_doubt() -> None:

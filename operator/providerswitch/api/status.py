@@ -10,7 +10,7 @@ from providerswitch.api.fields import Model
 from providerswitch.api.health import HealthClass
 
 HISTORY_LIMIT = 50
-"""Switches remembered in status; older ones are dropped."""
+"""Switches that a status may hold; the operator keeps fewer."""
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -155,6 +155,6 @@ class PolicyStatus(Model):
     providers: Annotated[list[ProviderStatus], Field(max_length=32)] = Field(default_factory=list)
     """One entry for each provider of the spec."""
     history: Annotated[list[Switch], Field(max_length=HISTORY_LIMIT)] = Field(default_factory=list)
-    """The last switches, newest first."""
+    """The last ten switches, newest first."""
     switching: SwitchCounts = SwitchCounts()
     """Totals of switches."""

@@ -2,15 +2,34 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import kopf
+from typing_extensions import override
 
 from providerswitch.api import meta
 from providerswitch.kube.client import Object
 from providerswitch.kube.login import Login
 
 Received = Callable[[str, Object], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps kopf from copying and comparing each object for a difference that nobody reads."""
+
+    @override
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    @override
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    @override
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is stored."""
 
 
 def build_kopf_registry(login: Login, received: Received) -> kopf.OperatorRegistry:
@@ -53,6 +72,7 @@ def build_kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.loggers = False
     settings.posting.level = logging.CRITICAL
+    settings.persistence.diffbase_storage = NoDiffBase()
     settings.scanning.disabled = True
     settings.networking.error_backoffs = [0.2, 0.5, *[1] * 60]
     settings.networking.request_timeout = 15

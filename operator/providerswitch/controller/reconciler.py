@@ -198,6 +198,7 @@ class Reconciler:
             acted_primary=memory.acted_primary,
             failback_requested=policy.failback_token not in {None, memory.handled_failback},
             frozen=self._parts.registry.network.frozen,
+            deepest=entry.rules.deepest,
         )
 
     def _remember_requests(self, entry: Entry, case: Case) -> None:

@@ -16,6 +16,7 @@ from providerswitch.api.policy import Mode
 from providerswitch.api.status import HealthState
 from providerswitch.core.freeze import Frozen
 from providerswitch.core.health import ProviderHealth
+from providerswitch.core.outcome import Tier
 
 LONGEST_WHY: Final = 512
 """Characters of one provider's reason, as in status.history[].rejected[].why."""
@@ -65,6 +66,7 @@ class Case:
         acted_primary: the primary that was last acted upon; another one in the spec is a request to switch.
         failback_requested: the user asked for the return to the primary.
         frozen: a fault of our own network.
+        deepest: tier of the deepest probes that are made.
     """
 
     now: datetime
@@ -77,6 +79,7 @@ class Case:
     acted_primary: str | None = None
     failback_requested: bool = False
     frozen: Frozen | None = None
+    deepest: Tier = Tier.GENERATION
 
     @property
     def primary(self) -> str:

@@ -7,9 +7,14 @@ provider is active, so nothing flips.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
-from providerswitch.api.status import HISTORY_LIMIT, HealthState, PolicyStatus, ProviderStatus, Switch, SwitchCounts
+from providerswitch.api.status import HealthState, PolicyStatus, ProviderStatus, Switch, SwitchCounts
 from providerswitch.core.health import ProviderHealth
+
+SWITCHES_KEPT: Final = 10
+"""The API server reads and writes all of a policy at each edit; every switch in it costs a tenth of a millisecond
+(docs/adr/0012)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ def commit(memory: Memory, switch: Switch) -> Memory:
     counted = SwitchCounts(
         total=counts.total + 1, succeeded=counts.succeeded + done, rolled_back=counts.rolled_back + (not done)
     )
-    kept = replace(memory, history=(switch, *memory.history)[:HISTORY_LIMIT], counts=counted)
+    kept = replace(memory, history=(switch, *memory.history)[:SWITCHES_KEPT], counts=counted)
     if not done:
         return kept
     return replace(kept, active=switch.to, active_since=switch.time, revision=switch.revision)

@@ -9,10 +9,12 @@ from providerswitch.api.policy import Mode
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus, ProviderStatus
 from providerswitch.core.decide import LONGEST_WHY, Case, Decision, Reason, refused_request, rejection, shorten
 from providerswitch.core.memory import Memory
+from providerswitch.core.outcome import Tier
 
 SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD})
 NOT_READY: Final = frozenset({Reason.NO_HEALTHY_PROVIDER, Reason.WAITING})
 LONGEST_MESSAGE: Final = 1024
+UNBILLED_ONLY: Final = "; unbilled checks cannot see an outage of generation alone, see healthCheck.generation"
 SWITCH_REFUSED: Final = "SwitchRefused"
 """Reason of Ready in manual mode, where the spec is not honoured, and else of FailedOver, where it is a failover."""
 
@@ -80,7 +82,8 @@ def judge_ready(case: Case, decision: Decision, memory: Memory, problems: Sequen
     refused = tell_refusal(case)
     if case.mode is Mode.MANUAL and refused:
         return Verdict("False", SWITCH_REFUSED, refused)
-    return Verdict("True", decision.reason, decision.why)
+    blind = case.deepest is Tier.LIVENESS
+    return Verdict("True", decision.reason, decision.why + (UNBILLED_ONLY if blind else ""))
 
 
 def tell_refusal(case: Case) -> str | None:

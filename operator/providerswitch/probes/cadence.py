@@ -1,10 +1,10 @@
 """When to probe next, and how long to wait for the answer. Pure.
 
 Probes are paced by their starts. After a first failure they follow each other every `fastInterval` until the provider
-has answered or has failed often enough. A provider that hangs must not stretch that: after a timeout the next probe
-starts at once and gets only the fast interval (at least a second) to answer, so that three failures take as long
-whether the provider refuses or is silent. Only one that is slow when it is well gets longer, or one lost probe would
-bring it down.
+has answered or has failed often enough. A provider that hangs must not stretch that: after a failure the next probe has
+only the fast interval (at least a second) to answer, and after a timeout it starts at once, so that three failures take
+as long whether the provider refuses or is silent. Only one that is slow when it is well gets longer, or one lost probe
+would bring it down.
 """
 
 from dataclasses import dataclass, replace
@@ -103,7 +103,9 @@ def _tier(cadence: Cadence, streak: Streak, at: datetime) -> Tier:
 
 
 def _deadline(cadence: Cadence, streak: Streak, outcome: Outcome) -> timedelta:
-    if outcome.health_class is HealthClass.TIMEOUT and _in_doubt(cadence, streak, outcome.health_class):
+    """Of a provider that never answered well nobody knows how long it takes; only its silence is held against it."""
+    judged = streak.usual > timedelta(0) or outcome.health_class is HealthClass.TIMEOUT
+    if judged and _in_doubt(cadence, streak, outcome.health_class):
         return min(cadence.timeout, max(cadence.fast_interval, SHORTEST_DEADLINE, streak.usual * UNUSUAL_FACTOR))
     return cadence.timeout
 
