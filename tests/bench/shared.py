@@ -8,6 +8,6 @@ FOLDER = ROOT / "bench"
 if str(FOLDER) not in sys.path:
     sys.path.append(str(FOLDER))
 
-from support import figures, haproxy, machine, outages, results, samples  # noqa: E402 - needs the path above
+from support import figures, haproxy, latest, machine, outages, results, samples  # noqa: E402 - needs the path above
 
-__all__ = ["FOLDER", "figures", "haproxy", "machine", "outages", "results", "samples"]
+__all__ = ["FOLDER", "figures", "haproxy", "latest", "machine", "outages", "results", "samples"]

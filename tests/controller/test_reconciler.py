@@ -313,3 +313,33 @@ async def test_billed_probes_do_not_stand_in_the_way_of_a_validation(cluster: Cl
     await asyncio.sleep(2)
     assert cluster.published == "backup"
     assert sum(tier is Tier.GENERATION for _, tier in cluster.provider("backup").asked) == 1
+
+
+async def test_a_host_that_has_long_been_dead_does_not_hold_up_a_failover(cluster: Cluster) -> None:
+    cluster.provider("dead").health_class = HealthClass.CONNECT_REFUSED
+    cluster.put(policy("openai", "backup", "dead"))
+    await asyncio.sleep(95)
+    cluster.provider("openai").health_class = HealthClass.CONNECT_REFUSED
+    before = len(cluster.provider("openai").asked)
+    await asyncio.sleep(28)
+    failed = cluster.provider("openai").asked[before][0]
+    assert cluster.published == "backup"
+    assert "Frozen" not in cluster.api.events()
+    switched = cluster.api.times("PATCH", CONFIG_MAP)[-1]
+    assert switched - failed < 2.5
+
+
+async def test_what_is_still_silent_when_a_freeze_ends_is_left_as_quickly_as_ever(cluster: Cluster) -> None:
+    cluster.put(policy("openai", "backup", "third"))
+    await asyncio.sleep(95)
+    for name in ("openai", "backup", "third"):
+        cluster.provider(name).health_class = HealthClass.CONNECT_REFUSED
+    await asyncio.sleep(100)
+    assert cluster.value("providerswitch_frozen") == 1
+    assert cluster.published == "openai"
+    cluster.provider("backup").health_class = HealthClass.HEALTHY
+    before = len(cluster.provider("backup").asked)
+    await asyncio.sleep(35)
+    thawed = cluster.provider("backup").asked[before][0]
+    assert cluster.published == "backup"
+    assert cluster.api.times("PATCH", CONFIG_MAP)[-1] - thawed < 3

@@ -28,9 +28,10 @@ CASES = {
         (silent(5), silent(6), answering(4)),
         Frozen(at(6), 2),
     ),
-    "a host that answered between two silences disproves nothing yet": (
-        (silent(0), silent(10), answering(5)),
-        Frozen(at(10), 2),
+    "what was silent when another host answered is its own trouble": ((silent(0), silent(10), answering(5)), None),
+    "a host that has long been dead does not make two of one": (
+        (silent(0), silent(10), silent(11), answering(5)),
+        Frozen(at(11), 2),
     ),
     "a host that answered since disproves it": ((silent(0), silent(2), answering(3)), None),
     "an earlier answer of the silent hosts themselves disproves nothing": (

@@ -430,3 +430,22 @@ async def test_a_probe_task_that_died_shows(scheduler: Scheduler, stage: Stage) 
     task.cancel()
     await asyncio.sleep(1)
     assert not scheduler.alive
+
+
+async def test_what_failed_in_a_fault_of_our_own_counts_once_when_it_is_over(
+    scheduler: Scheduler, stage: Stage
+) -> None:
+    stage.open(A).health_class = HealthClass.CONNECT_REFUSED
+    scheduler.subscribe("policy", {A: CADENCE})
+    await asyncio.sleep(10)
+    scheduler.doubt([A])
+    await asyncio.sleep(10)
+    assert [round(at) for at, _ in stage.providers[A].asked] == [0, 1, 2, 10, 11]
+
+
+async def test_a_target_that_was_well_is_not_doubted(scheduler: Scheduler, stage: Stage) -> None:
+    scheduler.subscribe("policy", {A: CADENCE})
+    await asyncio.sleep(10)
+    scheduler.doubt([A])
+    await asyncio.sleep(10)
+    assert len(stage.providers[A].asked) == 1

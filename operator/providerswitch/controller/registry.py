@@ -127,7 +127,13 @@ class Registry:
             for name in [name for name, wanted in entry.targets.items() if wanted == target]:
                 self._consider(entry, name, outcome, scheduler)
         if turned:
-            self.wake_all(self)
+            self._turn(scheduler)
+
+    def _turn(self, scheduler: Scheduler) -> None:
+        """A freeze began or ended; at its end, hosts that are still silent are looked at anew."""
+        if self.network.frozen is None:
+            scheduler.doubt([target for target in self._watchers if self.network.is_silent(target.host)])
+        self.wake_all(self)
 
     def _consider(self, entry: Entry, name: str, outcome: Outcome, scheduler: Scheduler) -> None:
         before = entry.healths[name]

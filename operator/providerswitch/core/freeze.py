@@ -1,7 +1,7 @@
 """Is it them or us? When every host falls silent at the same time, the fault is our own network.
 
-A host is silent while its last probe got no answer at all. Two or more silent hosts, and no host that has answered
-since the last of them fell silent, freeze all choices. One answer disproves it.
+A host is silent while its last probe got no answer at all. Two or more hosts that fell silent since any host last
+answered freeze all choices. One answer disproves it, and whatever was silent before it is that host's own trouble.
 """
 
 from collections.abc import Iterable
@@ -58,9 +58,7 @@ def hear(record: HostRecord, outcome: Outcome) -> HostRecord:
 def find_freeze(records: Iterable[HostRecord]) -> Frozen | None:
     """Return the freeze that the records of all probed hosts amount to, or None."""
     known = tuple(records)
+    answered = [record.last_answer_at for record in known if record.last_answer_at]
     silent = [record.silent_since for record in known if record.silent_since]
-    if len(silent) < UNRELATED_HOSTS:
-        return None
-    onset = max(silent)
-    disproved = any(record.last_answer_at and record.last_answer_at > onset for record in known)
-    return None if disproved else Frozen(onset, len(silent))
+    fell = [since for since in silent if not answered or since > max(answered)]
+    return Frozen(max(fell), len(fell)) if len(fell) >= UNRELATED_HOSTS else None

@@ -7,7 +7,7 @@ now joins the one under way.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -158,6 +158,16 @@ class Scheduler:
             watch.plan = NextProbe(self._clock(), watch.plan.tier, watch.plan.deadline)
             watch.hurry.set()
 
+    def doubt(self, targets: Collection[ProbeTarget]) -> None:
+        """Let what targets failed so far count as one failure, and probe them soon, spread as at a start."""
+        for target in targets:
+            watch = self._watches.get(target)
+            if watch and watch.streak.failures:
+                watch.streak = replace(watch.streak, failures=1)
+                at = self._clock() + self._jitter(start_spread(len(targets), _interval(watch)))
+                watch.plan = replace(watch.plan, at=min(watch.plan.at, at))
+                watch.hurry.set()
+
     async def aclose(self) -> None:
         """Stop all probes and close all connections."""
         watches = list(self._watches.values())
@@ -199,6 +209,10 @@ class Scheduler:
             self._on_outcome(target, outcome)
         except Exception:
             log.exception("an outcome could not be handled", extra={"host": target.host})
+
+
+def _interval(watch: _Watch) -> timedelta:
+    return shared_cadence(tuple(watch.wishes.values())).interval
 
 
 def _left_alone(watch: _Watch) -> bool:
