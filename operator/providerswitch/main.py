@@ -40,6 +40,7 @@ from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.addresses import AddressRules
 from providerswitch.probes.prober import TargetProber
 from providerswitch.probes.registry import REGISTRY
+from providerswitch.probes.resolving import share_lookups, system_resolver
 from providerswitch.probes.scheduler import Prober, Scheduler
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.probes.transport import ProbeTransport
@@ -182,10 +183,11 @@ def build_operator(settings: Settings, login: Login, client: KubeClient, context
 
 def prober_factory(rules: AddressRules, context: ssl.SSLContext) -> Callable[[ProbeTarget], Prober]:
     """Return what opens the connection of a target."""
+    resolve = share_lookups(system_resolver)
 
     def make(target: ProbeTarget) -> Prober:
         transport = ProbeTransport(
-            target.base_url, ssl_context=context, rules=rules, keepalive_seconds=KEEPALIVE_SECONDS
+            target.base_url, ssl_context=context, rules=rules, keepalive_seconds=KEEPALIVE_SECONDS, resolve=resolve
         )
         return TargetProber(target, REGISTRY[target.type], transport, utc_now)
 

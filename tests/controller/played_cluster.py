@@ -51,6 +51,7 @@ class PlayedApi(KubeClient):
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
         self.asked: list[tuple[float, str, str]] = []
+        self.rehearsed: list[float] = []
         self.trouble: Trouble = lambda _method, _path: None
         self.seconds: Callable[[str], float] = lambda _path: 0.001
         self.mutate: Callable[[Object], None] = lambda _obj: None
@@ -75,8 +76,14 @@ class PlayedApi(KubeClient):
         if trouble is not None:
             raise ApiServerError(what, trouble or None, "played trouble")
         if query and query.get("dryRun"):
-            return {}
+            self.rehearsed.append(self.asked[-1][0])
+            return self._rehearse(path, copy.deepcopy(body))
         return copy.deepcopy(self._answer(method, path, what, copy.deepcopy(body)))
+
+    def _rehearse(self, path: str, body: Any) -> Object:
+        merged = _merged(copy.deepcopy(self.objects.get(path, {})), body)
+        self.mutate(merged)
+        return merged
 
     def _answer(self, method: str, path: str, what: str, body: Any) -> Object:
         if method == "PATCH":

@@ -98,3 +98,14 @@ def test_an_object_that_changes_hands_changes_its_owner(watched: Watched) -> Non
     watched.listener.changed(config_map(3, policy=None))
     assert watched.children.of(Owner(KEY.namespace, "another", "uid")) == frozenset()
     assert watched.children.get(TARGET)
+
+
+def test_the_list_of_one_namespace_says_nothing_about_another(watched: Watched) -> None:
+    here, there = config_map(1), config_map(2, name="elsewhere")
+    there["metadata"]["namespace"] = "team-b"
+    watched.children.listener("ConfigMap", KEY.namespace).replaced([here])
+    watched.children.listener("ConfigMap", "team-b").replaced([there])
+    assert watched.children.get(TARGET) == {"apiVersion": "v1", **here}
+    watched.children.listener("ConfigMap", "team-b").replaced([])
+    assert watched.children.get(TARGET) == {"apiVersion": "v1", **here}
+    assert [name for name, _ in watched.told] == ["choice", "elsewhere", "elsewhere"]

@@ -10,9 +10,12 @@ from tests.controller.played_cluster import KEY, NAMESPACE, POLICY, SERVICE, Clu
 from tests.support.virtual_time import EPOCH
 
 from providerswitch.api.health import HealthClass
+from providerswitch.api.provider_types import ProviderTypeName
 from providerswitch.api.status import HealthState
 from providerswitch.controller.metrics import Metrics
+from providerswitch.core.outcome import Outcome
 from providerswitch.kube.objects import ObjectKey
+from providerswitch.probes.target import ProbeTarget
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -60,7 +63,7 @@ def shown(metrics: Metrics, name: str) -> list[dict[str, str]]:
 def test_names_and_labels_are_these() -> None:
     metrics = Metrics(CollectorRegistry())
 
-    parts = {name: part for name, part in vars(metrics).items() if name != "registry"}
+    parts = {name: part for name, part in vars(metrics).items() if name != "registry" and not name.startswith("_")}
     assert {part._name: part._labelnames for part in parts.values()} == NAMES
     assert {family.name for family in metrics.registry.collect()} == NAMES.keys()
 
@@ -157,7 +160,7 @@ async def test_a_deleted_policy_takes_all_its_series_with_it_and_no_others(clust
     await asyncio.sleep(1)
     cluster.metrics.drift.labels(*WHOSE.values()).inc()
     assert {**WHOSE} in series(cluster.metrics)
-    cluster.delete(policy())
+    cluster.delete(policy(uid=f"uid-of-{POLICY}"))
     await asyncio.sleep(60)
 
     left = {labels["policy"] for labels in series(cluster.metrics) if "policy" in labels}
@@ -175,3 +178,13 @@ def test_forgetting_spares_a_policy_of_the_same_name_elsewhere() -> None:
     metrics.forget(KEY)
 
     assert {labels["namespace"] for labels in series(metrics) if "namespace" in labels} == {"team-b"}
+
+
+def test_hosts_that_are_no_longer_probed_leave_no_series() -> None:
+    metrics = Metrics(CollectorRegistry())
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    outcome = Outcome(HealthClass.HEALTHY, "", now, now)
+    for host in ("kept", "gone"):
+        metrics.count_probe(ProbeTarget(ProviderTypeName.OPENAI, f"https://{host}/v1"), outcome)
+    metrics.keep_hosts(frozenset({"kept"}))
+    assert {labels["host"] for labels in series(metrics) if "host" in labels} == {"kept"}

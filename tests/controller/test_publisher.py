@@ -197,3 +197,68 @@ async def test_the_next_process_goes_on_where_the_last_one_stopped(cluster: Clus
     assert [entry["to"] for entry in successor.status["history"]] == ["backup", "openai"]
     assert successor.status["revision"] == 2
     await successor.stop()
+
+
+def shown(cluster: Cluster) -> list[float]:
+    """Return when the ConfigMap was written, rehearsals left out."""
+    return [at for at in cluster.api.times("PATCH", CONFIG_MAP) if at not in cluster.api.rehearsed]
+
+
+async def test_a_spec_change_that_is_refused_is_shown_to_consumers_once_at_most(cluster: Cluster) -> None:
+    cluster.put(policy())
+    await asyncio.sleep(1)
+    cluster.api.trouble = lambda method, path: 403 if method == "PATCH" and path == SERVICE else None
+    cluster.put(policy(publish=PUBLISH, generation=2))
+    await asyncio.sleep(5)
+    assert data(cluster)["LLM_REVISION"] == "1"
+    before = len(shown(cluster))
+    await asyncio.sleep(120)
+    assert len(shown(cluster)) == before
+    assert data(cluster)["LLM_REVISION"] == "1"
+    cluster.api.trouble = lambda _method, _path: None
+    await asyncio.sleep(15)
+    assert (data(cluster)["LLM_REVISION"], SERVICE in cluster.api.objects) == ("2", True)
+
+
+async def test_a_webhook_that_changes_a_choice_does_not_make_it_come_and_go(cluster: Cluster) -> None:
+    await opened(cluster)
+
+    def meddle(obj: dict[str, Any]) -> None:
+        if obj.get("data", {}).get("LLM_PROVIDER") == "backup":
+            obj["data"]["LLM_BASE_URL"] = "http://webhook.example"
+
+    cluster.api.mutate = meddle
+    cluster.put(policy(publish=PUBLISH, generation=2, primary="backup"))
+    await asyncio.sleep(5)
+    before = len(shown(cluster))
+    await asyncio.sleep(120)
+    assert len(shown(cluster)) == before
+    assert cluster.published == "openai"
+
+
+async def test_drift_is_put_right_while_the_active_provider_has_a_problem(cluster: Cluster) -> None:
+    await opened(cluster)
+    auth = {"secretKeyRef": {"name": "absent", "key": "k"}}
+    providers = [played("openai", auth=auth), played("backup")]
+    cluster.put(policy(providers=providers, primary="openai", publish=PUBLISH, generation=2))
+    await asyncio.sleep(5)
+    await edit(cluster, CONFIG_MAP, "ConfigMap", metadata=dict(cluster.api.objects[CONFIG_MAP]["metadata"]),
+               data={**data(cluster), "LLM_BASE_URL": "http://evil.example"})  # fmt: skip
+    assert data(cluster)["LLM_BASE_URL"] == "http://openai.example/v1"
+    assert drifts(cluster) == 1
+
+
+async def test_an_edit_during_a_publication_does_not_pass_for_published(cluster: Cluster) -> None:
+    await opened(cluster)
+    cluster.api.seconds = lambda path: 2.0 if path == CONFIG_MAP else 0.001
+    first = [played("openai", model="one"), played("backup")]
+    second = [played("openai", model="two"), played("backup")]
+    cluster.put(policy(providers=first, primary="openai", publish=PUBLISH, generation=2))
+    await asyncio.sleep(1)
+    cluster.put(policy(providers=second, primary="openai", publish=PUBLISH, generation=3))
+    seen: list[tuple[int, str]] = []
+    for _ in range(200):
+        await asyncio.sleep(0.1)
+        seen.append((cluster.status["lastGoodGeneration"], data(cluster).get("LLM_MODEL", "")))
+    assert (3, "one") not in seen
+    assert seen[-1] == (3, "two")

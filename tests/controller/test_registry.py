@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
-from tests.controller.played_cluster import NAMESPACE, POLICY, Cluster, played, policy
+from tests.controller.played_cluster import NAMESPACE, POLICY, STATUS, Cluster, played, policy
 
 from providerswitch.api import meta
 from providerswitch.api.health import HealthClass
@@ -14,6 +15,7 @@ from providerswitch.kube.objects import ObjectKey
 
 pytestmark = pytest.mark.looptime(start=0)
 
+SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/llm-keys"
 AUTH = {"auth": {"secretKeyRef": {"name": "llm-keys", "key": "k"}}}
 
 
@@ -110,6 +112,7 @@ async def test_a_changed_secret_wakes_those_who_use_it_and_nobody_else() -> None
         registry.put(keyed(name, f"uid-{name}"))
     registry.put(policy(name="stranger", uid="uid-stranger"))
     for entry in registry:
+        entry.policy = entry.newest
         registry.use_secrets(entry)
 
     registry.secret_changed(ObjectKey(NAMESPACE, "llm-keys"))
@@ -233,3 +236,48 @@ async def test_a_silent_host_stays_so_while_another_target_on_it_is_probed(clust
 
     assert cluster.operator.scheduler.targets == 2
     assert cluster.operator.registry.network.frozen
+
+
+async def test_a_lasting_rate_limit_is_reported_once_and_not_at_every_probe(cluster: Cluster) -> None:
+    cluster.put(policy())
+    await asyncio.sleep(5)
+    limited = cluster.provider("openai")
+    limited.health_class, limited.retry_after = HealthClass.RATE_LIMITED, timedelta(seconds=1)
+    await asyncio.sleep(60)
+    assert cluster.status["activeProvider"] == "backup"
+    before = len(cluster.api.times("PATCH", STATUS))
+    await asyncio.sleep(600)
+    assert len(limited.asked) > 500
+    assert len(cluster.api.times("PATCH", STATUS)) == before
+
+
+async def test_a_key_that_was_missing_for_a_while_makes_no_new_acquaintance(cluster: Cluster) -> None:
+    store_secret(cluster)
+    cluster.put(keyed())
+    await asyncio.sleep(5)
+    cluster.provider("openai").health_class = HealthClass.SERVER_ERROR
+    await asyncio.sleep(60)
+    until = cluster.status["providers"][0]["blacklistedUntil"]
+    cluster.provider("openai").health_class = HealthClass.HEALTHY
+    gone = cluster.api.objects.pop(SECRET)
+    cluster.operator.secrets.listener().deleted({"metadata": {**gone["metadata"], "resourceVersion": "998"}})
+    await asyncio.sleep(2)
+    store_secret(cluster)
+    await asyncio.sleep(30)
+    assert cluster.status["activeProvider"] == "backup"
+    assert cluster.status["providers"][0]["blacklistedUntil"] == until
+
+
+async def test_an_edited_failure_domain_counts_at_once_and_keeps_what_is_known(cluster: Cluster) -> None:
+    cluster.put(policy("openai", "backup"))
+    await asyncio.sleep(5)
+    for name in ("openai", "backup"):
+        cluster.provider(name).health_class = HealthClass.CONNECT_REFUSED
+    await asyncio.sleep(60)
+    assert cluster.value("providerswitch_frozen") == 1
+    providers = [played(name, failureDomain="gateway") for name in ("openai", "backup")]
+    cluster.put(policy(providers=providers, primary="openai", generation=2))
+    await asyncio.sleep(60)
+    assert cluster.value("providerswitch_frozen") == 0, "two hosts on one domain are no two witnesses"
+    assert cluster.operator.registry.hosts() == {"gateway"}
+    assert cluster.status["activeProvider"] == "openai"

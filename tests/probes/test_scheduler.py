@@ -449,3 +449,16 @@ async def test_a_target_that_was_well_is_not_doubted(scheduler: Scheduler, stage
     scheduler.doubt([A])
     await asyncio.sleep(10)
     assert len(stage.providers[A].asked) == 1
+
+
+async def test_two_policies_that_go_at_once_leave_no_probe_and_no_connection(
+    scheduler: Scheduler, stage: Stage
+) -> None:
+    for name in ("first", "second"):
+        scheduler.subscribe(name, {A: CADENCE})
+    await asyncio.sleep(10)
+    for name in ("first", "second"):
+        scheduler.subscribe(name, {})
+    await asyncio.sleep(90)
+    assert len(stage.providers[A].asked) == 1
+    assert stage.providers[A].closed

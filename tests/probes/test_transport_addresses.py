@@ -9,7 +9,7 @@ from tests.support.transports import GET, STRICT, ask, finding_in, opened, reply
 
 from providerswitch.api.health import HealthClass
 from providerswitch.probes.addresses import AddressRules
-from providerswitch.probes.transport import system_resolver
+from providerswitch.probes.resolving import system_resolver
 
 OTHER = "127.0.0.2"
 ONLY_ONE = AddressRules((ip_network(f"{HOST}/32"),))

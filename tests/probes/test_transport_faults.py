@@ -26,7 +26,7 @@ from tests.support.transports import GET, ask, finding_in, opened, reply_in, res
 
 from providerswitch.api.health import HealthClass
 from providerswitch.probes.exchange import Finding, ProbeRequest
-from providerswitch.probes.transport import system_resolver
+from providerswitch.probes.resolving import system_resolver
 
 DEADLINE = 0.3
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"

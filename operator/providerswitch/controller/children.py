@@ -57,12 +57,18 @@ class Children:
                 del self._owned[owner]
         return obj
 
-    def listener(self, kind: str) -> Listener:
-        """Return what a watch of one kind has to feed. Lists leave out `kind`, so it is put back."""
+    def listener(self, kind: str, namespace: str | None = None) -> Listener:
+        """Return what a watch of one kind in a namespace, or in all, has to feed.
+
+        Lists leave out `kind`, so it is put back.
+        """
 
         def replaced(objects: list[Object]) -> None:
             found = {target_key(obj): obj for obj in (_complete(item, kind) for item in objects)}
-            gone = [target for target in self._seen if target.kind == kind and target not in found]
+            known = (
+                target for target in self._seen if target.kind == kind and namespace in {None, target.key.namespace}
+            )
+            gone = [target for target in known if target not in found]
             for target in gone:
                 obj = self._take(target)
                 if obj:

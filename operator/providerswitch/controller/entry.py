@@ -21,11 +21,13 @@ class Entry:
     """One policy.
 
     Attributes:
-        policy: the last spec that could be parsed.
+        newest: the last spec that could be parsed.
+        policy: the spec that is being worked on; it does not change while a reconcile runs.
         spec_problem: why the newest spec could not be.
         status: as last written to (or first read from) the API server.
         restored: memory has been compared with what is published.
         targets, problems: what the last gathering found; by provider name.
+        acquaintances: the last target of each provider whose configuration could be honoured.
         published: the bodies last applied or found in order.
         unannounced: switches that no Event tells of yet.
         publish_problem: why the last publication was refused.
@@ -37,11 +39,13 @@ class Entry:
     status: PolicyStatus
     memory: Memory
     policy: Policy | None = None
+    newest: Policy | None = None
     spec_problem: Problem | None = None
     restored: bool = False
     secrets: frozenset[ObjectKey] = frozenset()
     targets: Mapping[str, ProbeTarget] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
+    acquaintances: dict[str, ProbeTarget] = field(default_factory=dict)
     healths: dict[str, ProviderHealth] = field(default_factory=dict)
     publication: Publication | None = None
     published: dict[TargetKey, Object] = field(default_factory=dict)

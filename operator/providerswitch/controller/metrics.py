@@ -19,6 +19,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._hosts: set[str] = set()
         self.active = Gauge(
             "providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"), registry=registry
         )
@@ -93,8 +94,15 @@ class Metrics:
 
     def count_probe(self, target: ProbeTarget, outcome: Outcome) -> None:
         """Count one probe."""
+        self._hosts.add(target.host)
         self.probes.labels(target.type, target.host, outcome.tier, outcome.health_class).inc()
         self.probe_seconds.labels(target.type).observe((outcome.ended_at - outcome.started_at).total_seconds())
+
+    def keep_hosts(self, hosts: frozenset[str]) -> None:
+        """Drop the series of hosts that are no longer probed; their names are chosen by the authors of policies."""
+        for host in self._hosts - hosts:
+            self.probes.remove_by_labels({"host": host})
+        self._hosts &= hosts
 
     def count_switch(self, key: ObjectKey, switch: Switch, detected: timedelta | None) -> None:
         """Count one finished switch."""

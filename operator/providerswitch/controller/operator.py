@@ -13,6 +13,7 @@ from providerswitch.controller.handlers import build_kopf_registry, build_kopf_s
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.sweeping import sweep_forever
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.login import Login
@@ -71,6 +72,11 @@ class Operator:
                     tasks.create_task(watch_forever(self.client, watched, listener))
                     for watched, listener in self._watches(known)
                 ]
+                self._watching.append(
+                    tasks.create_task(
+                        sweep_forever(self.client, self.namespaces, self.registry, self.forget, self._tidy)
+                    )
+                )
                 await asyncio.gather(*(event.wait() for event in known))
                 self.reconciler.start()
                 self.ready = True
@@ -99,9 +105,10 @@ class Operator:
         """Return what is watched besides the policies; each event is set once the first list is in."""
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
         wanted = [
-            *((Watched(resource.collection(scope), SELECTOR), self.children.listener(kind))
+            *((Watched(resource.collection(scope), SELECTOR), self.children.listener(kind, scope))
               for kind, resource in RESOURCES.items() for scope in scopes),
-            *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener()) for scope in scopes),
+            *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener(scope))
+              for scope in scopes),
         ]  # fmt: skip
         if known is None:
             return wanted
@@ -122,19 +129,21 @@ class Operator:
     def on_policy(self, kind: str, obj: Object) -> None:
         """Take in a policy event. A lost or repeated one costs a look, never a wrong choice."""
         key = key_of(obj)
-        if kind == "DELETED":
-            self._forget(key)
-            return
         former = self.registry.get(key)
+        if kind == "DELETED":
+            if former and former.uid == obj["metadata"]["uid"]:
+                self.forget(key)
+            return
         if former and former.uid != obj["metadata"]["uid"]:
-            self._forget(key)
+            self.forget(key)
         if self.registry.put(dict(obj)):
             entry = self.registry.get(key)
             assert entry is not None
             self.reconciler.wake(entry)
         self.metrics.policies.set(len(self.registry))
 
-    def _forget(self, key: ObjectKey) -> None:
+    def forget(self, key: ObjectKey) -> None:
+        """End all work for a policy that is gone."""
         entry = self.registry.remove(key, self.scheduler)
         if entry:
             self.reconciler.stop(entry)
@@ -142,6 +151,9 @@ class Operator:
         self.metrics.policies.set(len(self.registry))
         self.metrics.frozen.set(self.registry.network.frozen is not None)
         self.metrics.targets.set(self.scheduler.targets)
+
+    def _tidy(self) -> None:
+        self.metrics.keep_hosts(self.registry.hosts())
 
     def on_outcome(self, target: ProbeTarget, outcome: Outcome) -> None:
         """Take in a probe's outcome."""

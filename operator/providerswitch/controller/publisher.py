@@ -48,7 +48,7 @@ class Publisher:
         if provider is None:
             return
         if decision.trigger is None:
-            await self._keep_current(entry, case, decision)
+            await self._keep_current(entry, case, decision, rehearse=refused_before)
             return
         publication = self._next(entry, decision, decided_from)
         detected = _detection(case, decided_from)
@@ -57,16 +57,34 @@ class Publisher:
         outcome = await self._publish(entry, publication)
         self._record(entry, decision, publication, detected=detected, outcome=outcome)
 
-    async def _keep_current(self, entry: Entry, case: Case, decision: Decision) -> None:
+    async def _keep_current(self, entry: Entry, case: Case, decision: Decision, *, rehearse: bool) -> None:
         """Same provider: publish what the spec changed about it, or put right what others changed."""
-        if decision.provider in entry.problems or entry.memory.revision == 0:
+        if entry.memory.revision == 0:
+            return
+        if decision.provider in entry.problems:
+            await self._keep_last_good(entry)
             return
         current = self._current(entry, decision, case)
         bodies = build_objects(self._choice(entry, current))
         if self._stands(entry, bodies):
             entry.published, entry.publication = bodies, current
         else:
-            await self._mend(entry, current, bodies)
+            await self._mend(entry, current, bodies, rehearse=rehearse)
+
+    async def _keep_last_good(self, entry: Entry) -> None:
+        """What the spec says of the provider cannot be honoured now: only what others changed is put right."""
+        assert entry.policy is not None
+        if not entry.published or self._stands(entry, entry.published):
+            return
+        self._count_drift(entry)
+        try:
+            await self.switching.publish(entry.policy.owner, entry.published, entry.published)
+        except UserError as error:
+            entry.publish_problem = Problem(error.reason, error.message)
+
+    def _count_drift(self, entry: Entry) -> None:
+        log.info("published objects were changed by somebody else and are put right", extra=_who(entry))
+        self.metrics.drift.labels(entry.key.namespace, entry.key.name).inc()
 
     def _current(self, entry: Entry, decision: Decision, case: Case) -> Publication:
         memory = entry.memory
@@ -84,12 +102,13 @@ class Publisher:
         unwanted = self.children.of(entry.policy.owner) - bodies.keys()
         return not unwanted and all(not drifted(body, self.children.get(key) or {}) for key, body in bodies.items())
 
-    async def _mend(self, entry: Entry, current: Publication, bodies: dict[TargetKey, Object]) -> None:
+    async def _mend(
+        self, entry: Entry, current: Publication, bodies: dict[TargetKey, Object], *, rehearse: bool
+    ) -> None:
         assert entry.policy is not None
         published_by_us = entry.memory.last_good_generation == entry.policy.generation
         if bodies == entry.published or (not entry.published and published_by_us):
-            log.info("published objects were changed by somebody else and are put right", extra=_who(entry))
-            self.metrics.drift.labels(entry.key.namespace, entry.key.name).inc()
+            self._count_drift(entry)
             await self._publish(entry, current)
             return
         if not entry.published and self._was_begun(bodies):
@@ -99,6 +118,8 @@ class Publisher:
         updated = replace(
             current, revision=entry.memory.revision + 1, primary=entry.policy.spec.primary, decided_at=self.clock()
         )
+        if rehearse and not await self._rehearse(entry, updated):
+            return
         if await self._publish(entry, updated) == "Succeeded":
             entry.memory = replace(entry.memory, revision=updated.revision)
 

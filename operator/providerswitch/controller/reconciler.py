@@ -124,6 +124,7 @@ class Reconciler:
         Raises:
             ApiServerError: to be retried.
         """
+        entry.policy = entry.newest
         if entry.policy is None:
             await self._parts.reporter.report_unreadable(entry)
             return

@@ -62,6 +62,10 @@ class Registry:
             self._use(entry, frozenset())
         return entry
 
+    def hosts(self) -> frozenset[str]:
+        """Return the hosts that are probed."""
+        return frozenset(target.host for target in self._watchers)
+
     def use_secrets(self, entry: Entry) -> frozenset[ObjectKey]:
         """Note which Secrets a policy refers to, so that their changes wake it; return them."""
         assert entry.policy is not None
@@ -85,15 +89,22 @@ class Registry:
     def watch(self, entry: Entry, wanted: Wanted, scheduler: Scheduler) -> None:
         """Probe what a policy wants; a provider whose target changed is a new acquaintance."""
         assert entry.policy is not None
-        for name, target in wanted.targets.items():
-            if entry.targets and entry.targets.get(name) != target:
-                entry.healths[name] = ProviderHealth()
+        for name in wanted.targets.keys() - wanted.problems.keys():
+            self._meet(entry, name, wanted.targets[name])
         entry.healths = {name: entry.healths.get(name, ProviderHealth()) for name in wanted.targets}
+        entry.acquaintances = {name: known for name, known in entry.acquaintances.items() if name in wanted.targets}
         self._route(entry, frozenset(wanted.targets.values()))
         entry.targets, entry.problems = wanted.targets, wanted.problems
         cadence = cadence_of(entry.policy.spec.health_check)
         scheduler.subscribe(entry.key, dict.fromkeys(wanted.targets.values(), cadence))
         self._learn(entry, scheduler)
+
+    def _meet(self, entry: Entry, name: str, target: ProbeTarget) -> None:
+        """Tell a new acquaintance from one whose key was only missing for a while: that one keeps its past."""
+        former = entry.acquaintances.get(name)
+        if former and not _same_provider(former, target):
+            entry.healths[name] = ProviderHealth()
+        entry.acquaintances[name] = target
 
     def _route(self, entry: Entry, targets: frozenset[ProbeTarget]) -> None:
         for target in targets:
@@ -172,12 +183,17 @@ def _take(entry: Entry, obj: Object) -> bool:
         changed = entry.spec_problem != parsed
         entry.spec_problem = parsed
         return changed
-    former = entry.policy
-    entry.policy, entry.spec_problem = parsed, None
+    former = entry.newest
+    entry.newest, entry.spec_problem = parsed, None
     return former is None or replace(former, resource_version="") != replace(parsed, resource_version="")
+
+
+def _same_provider(former: ProbeTarget, target: ProbeTarget) -> bool:
+    """Tell whether a target is asked the same thing as before; whom it fails with does not matter."""
+    return replace(former, failure_domain=target.failure_domain) == target
 
 
 def _told_apart(health: ProviderHealth) -> tuple[object, ...]:
     """Return what a decision or a status can tell from a health."""
     asked = health.last_probe_at is not None
-    return (health.state, health.health_class, health.blacklisted_until, health.limited_until, asked)
+    return (health.state, health.health_class, health.blacklisted_until, asked)

@@ -19,7 +19,7 @@ from providerswitch.publish.targets import RESOURCES, TargetKey
 
 Bodies = Mapping[TargetKey, Object]
 
-TRANSIENT: Final = frozenset({None, 408, 429, 500, 502, 503, 504})
+TRANSIENT: Final = frozenset({None, 401, 408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
 
@@ -79,7 +79,7 @@ class Switching:
         """
         try:
             for target, body in wanted.items():
-                await rehearse(self._client, RESOURCES[target.kind], body)
+                _check(target, body, await rehearse(self._client, RESOURCES[target.kind], body))
         except ApiServerError as error:
             if error.status in TRANSIENT:
                 raise
@@ -111,10 +111,7 @@ class Switching:
             ApiServerError: with status 409 where somebody else's value stands.
         """
         for target, body in wanted.items():
-            seen = await fetch(self._client, RESOURCES[target.kind], target.key)
-            if seen is None or revision_of(seen) != revision_of(body) or drifted(body, seen):
-                detail = "it does not read back as it was written; another controller may be changing it"
-                raise ApiServerError(f'verify {target.kind} "{target.key}"', 409, detail)
+            _check(target, body, await fetch(self._client, RESOURCES[target.kind], target.key))
 
     async def _roll_back(self, applied: list[TargetKey], former: Bodies) -> None:
         for target in applied:
@@ -128,6 +125,17 @@ class Switching:
         if seen:
             await delete(self._client, RESOURCES[target.kind], target.key, seen["metadata"]["uid"])
             self._children.drop(target)
+
+
+def _check(target: TargetKey, body: Object, seen: Object | None) -> None:
+    """Compare what was written with what reads back.
+
+    Raises:
+        ApiServerError: with status 409 where somebody else's value stands.
+    """
+    if seen is None or revision_of(seen) != revision_of(body) or drifted(body, seen):
+        detail = "it does not read back as it was written; another controller may be changing it"
+        raise ApiServerError(f'verify {target.kind} "{target.key}"', 409, detail)
 
 
 def _refused(error: ApiServerError) -> str:

@@ -20,6 +20,7 @@ from providerswitch.api.errors import ApiServerError
 Object = dict[str, Any]
 
 JSON: Final = "application/json"
+METADATA_ONLY_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY: Final = "application/apply-patch+yaml"
 REQUEST_SECONDS: Final = 15.0
 UNREADABLE: Final = "what answered is no Kubernetes API server"

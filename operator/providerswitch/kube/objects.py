@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
-from providerswitch.kube.client import APPLY, KubeClient, Object
+from providerswitch.kube.client import APPLY, METADATA_ONLY_LIST, KubeClient, Object
 
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
@@ -74,6 +74,17 @@ async def fetch(client: KubeClient, resource: Resource, key: ObjectKey) -> Objec
         if error.status == NOT_FOUND:
             return None
         raise
+
+
+async def list_uids(client: KubeClient, resource: Resource, namespace: str | None) -> frozenset[str]:
+    """Return the uids of all objects of a type in a namespace, or in all.
+
+    Raises:
+        ApiServerError: they could not be listed.
+    """
+    path, what = resource.collection(namespace), f"list {resource.plural}"
+    answer = await client.request("GET", path, what=what, accept=METADATA_ONLY_LIST)
+    return frozenset(item["metadata"]["uid"] for item in answer.get("items") or [])
 
 
 async def apply(client: KubeClient, resource: Resource, body: Object, *, subresource: str = "") -> Object:

@@ -7,6 +7,7 @@ through a watch of metadata, so that no other Secret's content ever enters this 
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from providerswitch.api import meta
 from providerswitch.kube.client import KubeClient, Object
@@ -61,15 +62,15 @@ class SecretStore:
         for key in self._values.keys() - used:
             del self._values[key], self._versions[key]
 
-    def listener(self) -> Listener:
-        """Return what a metadata watch of Secrets has to feed."""
-        return Listener(self._replaced, self._changed, self._deleted)
+    def listener(self, namespace: str | None = None) -> Listener:
+        """Return what a metadata watch of Secrets in a namespace, or in all, has to feed."""
+        return Listener(partial(self._replaced, namespace), self._changed, self._deleted)
 
-    def _replaced(self, objects: list[Object]) -> None:
+    def _replaced(self, namespace: str | None, objects: list[Object]) -> None:
         present = {key_of(obj): obj for obj in objects}
-        self._reading.clear()
-        for key in tuple(self._values):
-            self._compare(key, _version(present.get(key)))
+        for key in {*self._values, *self._reading}:
+            if namespace in {None, key.namespace}:
+                self._compare(key, _version(present.get(key)))
 
     def _changed(self, obj: Object) -> None:
         self._compare(key_of(obj), _version(obj))

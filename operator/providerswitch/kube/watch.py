@@ -14,12 +14,11 @@ from typing import Final
 from typing_extensions import override
 
 from providerswitch.api.errors import ApiServerError
-from providerswitch.kube.client import JSON, UNREADABLE, KubeClient, Object
+from providerswitch.kube.client import JSON, METADATA_ONLY_LIST, UNREADABLE, KubeClient, Object
 
 log = logging.getLogger(__name__)
 
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_ONLY_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 GONE: Final = 410
 

@@ -5,9 +5,8 @@ now joins the one under way.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -61,13 +60,11 @@ class Scheduler:
         *,
         clock: Callable[[], datetime],
         jitter: Callable[[timedelta], timedelta],
-        pause: Callable[[Awaitable[object], float], Awaitable[object]] = asyncio.wait_for,
     ) -> None:
         self._make_prober = make_prober
         self._on_outcome = on_outcome
         self._clock = clock
         self._jitter = jitter
-        self._pause = pause
         self._watches: dict[ProbeTarget, _Watch] = {}
         self._wanted: dict[Hashable, frozenset[ProbeTarget]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -162,7 +159,7 @@ class Scheduler:
         """Let what targets failed so far count as one failure, and probe them soon, spread as at a start."""
         for target in targets:
             watch = self._watches.get(target)
-            if watch and watch.streak.failures:
+            if watch and watch.streak.failures and not _left_alone(watch):
                 watch.streak = replace(watch.streak, failures=1)
                 at = self._clock() + self._jitter(start_spread(len(targets), _interval(watch)))
                 watch.plan = replace(watch.plan, at=min(watch.plan.at, at))
@@ -178,6 +175,8 @@ class Scheduler:
         while True:
             await self._until_due(watch)
             outcome = await self._ask(watch)
+            if not watch.wishes:
+                return
             watch.last = outcome
             watch.streak = follow(watch.streak, outcome)
             watch.plan = plan_next(shared_cadence(tuple(watch.wishes.values())), watch.streak, outcome)
@@ -188,7 +187,8 @@ class Scheduler:
         while (wait := (watch.plan.at - self._clock()).total_seconds()) > 0:
             watch.hurry.clear()
             try:
-                await self._pause(watch.hurry.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await watch.hurry.wait()
             except TimeoutError:  # due, even if the wall clock was set back meanwhile
                 return
 
@@ -229,7 +229,6 @@ def _release(watch: _Watch, outcome: Outcome | None) -> None:
 async def _close(watch: _Watch) -> None:
     if watch.task:
         watch.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watch.task
+        await asyncio.wait([watch.task])
     _release(watch, None)
     await watch.prober.aclose()

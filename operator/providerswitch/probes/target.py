@@ -1,7 +1,7 @@
 """A probe target: what is asked. Policies that share all of it share its probes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ class ProbeTarget:
     model: str | None = None
     path: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    failure_domain: str | None = field(default=None, compare=False)
+    failure_domain: str | None = None
 
     @property
     def host(self) -> str:

@@ -9,14 +9,11 @@ Header values are checked before httpx sees them, because httpcore's debug log q
 """
 
 import asyncio
-import socket
 import ssl
-import threading
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import ip_address
 from time import perf_counter
 from typing import Any, Final
@@ -28,6 +25,7 @@ from providerswitch.api.health import HealthClass
 from providerswitch.probes.addresses import Address, AddressRules, order_attempts, refusal
 from providerswitch.probes.exchange import Finding, ProbeRequest, Reply
 from providerswitch.probes.faults import Phase, classify_fault, find_flaw, timed_out
+from providerswitch.probes.resolving import Resolver, hear_out, system_resolver
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_ATTEMPTS: Final = 4
@@ -49,9 +47,6 @@ PHASES: Final[Mapping[str, Phase]] = {
     "http11.receive_response_headers.complete": Phase.READ_BODY,
 }
 """Phase that begins with an event of httpcore's trace extension."""
-
-Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Finds the addresses of a host and port, best first. Raises OSError or UnicodeError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +175,7 @@ class ProbeTransport:
         if self._lookup is None or self._lookup.done():
             # A lookup outlives the probe that wanted it and serves the next: one hanging name has one, not hundreds.
             self._lookup = asyncio.ensure_future(self._resolve(url.raw_host.decode(), url.port or 0))
-            self._lookup.add_done_callback(_hear_out)
+            self._lookup.add_done_callback(hear_out)
         found = await asyncio.shield(self._lookup)
         return order_attempts((ip_address(text) for text in found), self._last)
 
@@ -294,42 +289,3 @@ class _Inflate:
         """Check that nothing is missing."""
         if self._begun and not self._stream.eof:
             raise httpx.DecodingError("ends too soon")
-
-
-def _hear_out(lookup: asyncio.Future[Sequence[str]]) -> None:
-    """Look at the exception of a lookup that nobody may be waiting for any more, so that asyncio does not log it."""
-    if not lookup.cancelled():
-        lookup.exception()
-
-
-async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """Ask the system, in a daemon thread of its own.
-
-    In a shared pool of threads a few names whose DNS servers hang would hold up every other target, and a pool's
-    threads hold up the end of the process.
-    """
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[Sequence[str]] = loop.create_future()
-    thread = threading.Thread(target=_look_up_for, args=(found, loop, host, port), daemon=True, name="resolve")
-    thread.start()
-    return await found
-
-
-def _look_up_for(found: asyncio.Future[Sequence[str]], loop: asyncio.AbstractEventLoop, host: str, port: int) -> None:
-    try:
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, OverflowError) as error:
-        tell = partial(_settle, found, error)
-    else:
-        tell = partial(_settle, found, [str(answer[4][0]) for answer in answers])
-    with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
-        loop.call_soon_threadsafe(tell)
-
-
-def _settle(found: asyncio.Future[Sequence[str]], result: Sequence[str] | Exception) -> None:
-    if found.done():
-        return
-    if isinstance(result, Exception):
-        found.set_exception(result)
-    else:
-        found.set_result(result)
