@@ -54,10 +54,11 @@ lint: $(STAMP) ## style, sizes, Dockerfile, addresses
 	$(BIN)/hadolint Dockerfile
 
 .PHONY: types
-types: $(STAMP) ## mypy --strict: the package, the tools, the tests' support code
+types: $(STAMP) ## mypy --strict: package, tools, benchmarks, the tests' support
 	$(step)
 	$(BIN)/mypy
 	MYPYPATH=operator:hack:hack/envtest $(BIN)/mypy --explicit-package-bases hack tests/conftest.py tests/support
+	MYPYPATH=operator:bench $(BIN)/mypy --explicit-package-bases bench
 
 .PHONY: layers
 layers: $(STAMP) ## which room may import which

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Final
 
 BENCH: Final = Path(__file__).resolve().parents[1]
 PAGE: Final = BENCH.parent / "docs" / "benchmarks.md"
 HEADING: Final = "## Latest figures\n"
 HOLDS: Final = {True: "yes", False: "**no**", None: ""}
+WIDTH: Final = 120
 ORDER: Final = ("switch", "failover", "idle")
 
 
@@ -17,7 +19,7 @@ def table(result: dict[str, Any]) -> str:
     size = f"{machine['cores']} cores, {machine['memoryGiB']} GiB, load {machine['loadAtStart']} at the start"
     rows = [_row(figure) for figure in result["figures"]]
     head = "| figure | value | unit | at most | holds |\n|---|---:|---|---:|---|"
-    return "\n".join([f"`{result['command']}` on {size}; {versions}.", "", head, *rows, ""])
+    return "\n".join([f"`{result['command']}` on {size}:", "", head, *rows, "", *wrap(f"With {versions}.", WIDTH), ""])
 
 
 def _row(figure: dict[str, Any]) -> str:

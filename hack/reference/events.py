@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from providerswitch.api.status import HISTORY_LIMIT
 from providerswitch.core.decide import Reason
+from providerswitch.core.memory import SWITCHES_KEPT
 from providerswitch.core.narrate import SWITCH_REASONS, TOLD_OTHERWISE
 from providerswitch.core.report import NOT_READY, SWITCH_REFUSED
 from reference.markdown import code, codes, page, section, table
@@ -55,7 +55,7 @@ def build_events_page() -> str:
         ),
         section(
             "Limits",
-            f"The API server deletes Events after an hour by default; `status.history` keeps the last {HISTORY_LIMIT}"
+            f"The API server deletes Events after an hour by default; `status.history` keeps the last {SWITCHES_KEPT}"
             " switches. An Event that cannot be written is logged and lost: it never holds up a switch. Its name is"
             " derived from what happened, so that one told again after a crash is the same object.",
         ),

@@ -34,8 +34,8 @@ MEANINGS: Final[Mapping[HealthClass, tuple[str, str]]] = {
     HealthClass.RATE_LIMITED: ("Too many requests in a time window.", "Wait, or ask for a higher limit."),
     HealthClass.OVERLOADED: ("The provider lacks capacity.", "Wait."),
     HealthClass.MODEL_UNAVAILABLE: (
-        "The model is unknown, retired, or closed to this account.",
-        "Correct `model` of the provider.",
+        "The model is unknown, retired, or closed to this account; or there is no such path (HTTP 404).",
+        "Correct `model` or `baseURL` of the provider.",
     ),
     HealthClass.MODEL_LOADING: ("The model server is warming up.", "Wait."),
     HealthClass.SERVER_ERROR: ("The provider failed with an error of its own.", "Wait; see its status page."),
@@ -52,7 +52,7 @@ MEANINGS: Final[Mapping[HealthClass, tuple[str, str]]] = {
     HealthClass.CONTENT_FILTERED: ("The answer was blocked by a content policy. The provider is alive.", ""),
     HealthClass.CONFIG_INVALID: (
         "The probe cannot be sent (refused address, illegal header, unusable URL), or there is no such path.",
-        "Correct the provider in the policy; see `--allow-probe-cidr` for refused addresses.",
+        "Correct the provider in the policy, `baseURL` first; see `--allow-probe-cidr` for refused addresses.",
     ),
     HealthClass.UNKNOWN: ("The outcome could not be read.", "See the operator's log."),
 }  # fmt: skip

@@ -29,7 +29,7 @@ LABELS: Final = {
 }
 
 QUESTIONS: Final = (
-    ("Which policies have no working provider?", "providerswitch_policy_ready == 0"),
+    ("Which policies need a look?", "providerswitch_policy_ready == 0"),
     ("Which providers are down?", 'providerswitch_provider_state{state="Down"} == 1'),
     ("How long ago was the last switch?", "time() - providerswitch_last_switch_timestamp_seconds"),
     ("How many switches an hour, and why?", "sum by (policy, trigger) (increase(providerswitch_switches_total[1h]))"),
@@ -47,11 +47,14 @@ def build_metrics_page() -> str:
         "Metrics",
         "operator/providerswitch/controller/metrics.py",
         "Served at `/metrics` on the address of `--listen`, beside `/healthz` (its watches run) and `/readyz`"
-        " (policies are being served). Histograms have the usual `_bucket`, `_sum` and `_count` series.",
+        " (policies are being served). Histograms have the usual `_bucket`, `_sum` and `_count` series. Counters and"
+        " histograms also have a `_created` series each: the time at which they began to count.",
         table(("metric", "type", "labels", "meaning"), [_row(family) for family in families]),
         section("Labels", table(("label", "values"), [(code(name), LABELS[name]) for name in _used(families)])),
         section("Buckets", "Upper bounds in seconds.", bullets(_buckets(families))),
         section("Questions", table(("question", "PromQL"), [(asked, code(query)) for asked, query in QUESTIONS])),
+        "`providerswitch_policy_ready` is 0 not only when no provider works, but also while one serves and something"
+        " else needs mending (a Secret, the spec, a name), and in a freeze. The message of `Ready` says which.",
         "Series of a policy go with the policy. After a restart counters and histograms begin at zero.",
     )
 

@@ -123,7 +123,9 @@ FAILED_OVER: Final[Mapping[str, Text]] = {
 }
 FROZEN: Final[Mapping[str, Text]] = {
     "LocalNetworkFault": Text(
-        "True", "No probed host answers any more.", "Check the cluster's egress, DNS and proxies."
+        "True",
+        "No probed host answers any more, so the fault is probably the cluster's own network.",
+        "Check the cluster's egress, DNS and proxies. It ends by itself with the first answer.",
     ),
     "NetworkWorks": Text("False", "There is no sign of a fault of the cluster's own network."),
 }
@@ -172,7 +174,9 @@ def build_conditions_page() -> str:
             _reasons(FAILED_OVER),
             f"Otherwise `True` has the reason for which the backup serves: {codes(serving)}.",
         ),
-        section(ConditionType.FROZEN, "The cluster's own network is at fault, not the providers.", _reasons(FROZEN)),
+        section(
+            ConditionType.FROZEN, "Probably the cluster's own network is at fault, not the providers.", _reasons(FROZEN)
+        ),
         section("Column REASON", "Why the active provider is active.", _column()),
         section("Triggers", "What made a switch: in `status.history`, in metrics, in the log.", _triggers()),
         section("States of a provider", "In `status.providers` and in metrics.", _states()),

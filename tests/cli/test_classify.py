@@ -26,7 +26,8 @@ def test_each_line_comes_back_with_class_and_why_and_everything_else_as_it_was()
     given = answer(note="mine", headers={"Retry-After": "3"})
     done = run(given, answer(status=200, body='{"data": []}'))
     first, second = [json.loads(line) for line in done.stdout.splitlines()]
-    assert first == {**given, "class": "QuotaExhausted", "why": "HTTP 429: insufficient_quota"}
+    why = "HTTP 429: no credit, budget or plan allowance left (insufficient_quota)"
+    assert first == {**given, "class": "QuotaExhausted", "why": why}
     assert second["class"] == "Healthy"
     assert (done.returncode, done.stderr) == (0, "")
 

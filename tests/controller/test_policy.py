@@ -49,7 +49,7 @@ def test_what_the_api_server_let_through_is_told_with_its_place_and_what_holds_m
     told = problem(primary="nobody")
 
     assert 'primary: "nobody" is not the name of a listed provider' in told
-    assert told.endswith("Correct the policy; until then the last good configuration stays published.")
+    assert told.endswith("Correct the policy; until then nothing new is published.")
 
 
 def test_every_mistake_is_told() -> None:

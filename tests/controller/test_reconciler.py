@@ -343,3 +343,16 @@ async def test_what_is_still_silent_when_a_freeze_ends_is_left_as_quickly_as_eve
     thawed = cluster.provider("backup").asked[before][0]
     assert cluster.published == "backup"
     assert cluster.api.times("PATCH", CONFIG_MAP)[-1] - thawed < 3
+
+
+async def test_a_policy_that_cannot_be_honoured_from_the_start_is_told_by_event_log_and_metric(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    bad = policy()
+    bad["spec"]["primary"] = "nobody"
+    cluster.put(bad)
+    await asyncio.sleep(60)
+    assert cluster.api.events() == ["SpecInvalid"]
+    assert [record for record in caplog.records if "nobody" in record.getMessage()]
+    assert cluster.value("providerswitch_policy_ready", namespace=NAMESPACE, policy=POLICY) == 0

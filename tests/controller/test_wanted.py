@@ -93,9 +93,9 @@ def test_the_refusal_says_where_and_what_to_do() -> None:
     told = problem(build_provider("p", "vllm", baseURL="http://vllm.team-a:8000/v1", auth=AUTH), secret()).message
 
     assert told == (
-        'the key "openai" of Secret "llm-keys" in "team-a" is not sent to "vllm.team-a:8000", which is not an official '
-        "https host of type vllm (spec.providers[1].baseURL). Correct baseURL, or have the Secret's owner allow the "
-        "host: annotation providerswitch.dev/hosts: vllm.team-a:8000"
+        'The key "openai" of Secret "llm-keys" in "team-a" is not sent to "vllm.team-a:8000", which is not an official '
+        "https host of type vllm (spec.providers[1].baseURL). Correct baseURL, or have the Secret's owner add "
+        "vllm.team-a:8000 to the comma-separated list in its annotation providerswitch.dev/hosts."
     )
 
 

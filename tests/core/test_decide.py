@@ -29,6 +29,7 @@ def test_the_order_of_the_rules_is_a_promise() -> None:
         rules.requested,
         rules.manual,
         rules.hold_failback,
+        rules.hold_refused,
         rules.ranked,
     ) == PRECEDENCE
 
@@ -314,3 +315,16 @@ def test_of_many_rejected_as_many_are_told_as_fit_and_the_rest_is_counted() -> N
 
 def test_all_that_fits_is_told() -> None:
     assert "more" not in decide(case("a", a=DOWN, b=DOWN, c=DOWN)).why
+
+
+def test_an_edit_to_a_provider_that_may_not_serve_moves_nobody_else_either() -> None:
+    asked = replace(case("google", anthropic=DOWN, openai=WELL, google=WELL), acted_primary="google")
+    assert asked.order == ("anthropic", "openai", "google")
+    decision = decide(asked)
+    assert (decision.provider, decision.trigger) == ("google", None)
+
+
+def test_while_a_wish_waits_an_active_provider_that_fails_is_left_for_the_first_that_may_serve() -> None:
+    asked = replace(case("google", anthropic=DOWN, openai=WELL, google=DOWN), acted_primary="google")
+    decision = decide(asked)
+    assert (decision.provider, decision.trigger) == ("openai", Trigger.FAILOVER)

@@ -70,7 +70,7 @@ class TestSwitches:
 
     def test_the_first_choice_comes_from_nowhere(self) -> None:
         note = tell_switch(switch(trigger=Trigger.INITIAL, from_provider=None)).note
-        assert note.startswith('Switched to "anthropic" (revision 2)')
+        assert note.startswith('"anthropic" is the first choice (revision 2)')
 
     def test_an_undone_switch_is_a_warning_that_says_what_holds(self) -> None:
         event = tell_switch(switch(outcome="RolledBack"))

@@ -158,19 +158,19 @@ class TestRefusals:
         self, mode: Mode, kind: ConditionType
     ) -> None:
         assert self.message(replace(EDITED, mode=mode), kind) == (
-            'spec.primary asks for "google", which may not serve (down, blacklisted until 12:05:00 UTC: no answer '
-            'within 10 s); "openai" stays active. The switch is made when "google" is well again, or set spec.primary '
-            "back."
+            'spec.primary asks for "google", but it may not serve (down, blacklisted until 12:05:00 UTC: no answer '
+            'within 10 s); "openai" stays active. The switch is made as soon as "google" is well. Set spec.primary '
+            "back to withdraw it."
         )
 
     def test_a_refused_failback_does_not_talk_of_an_edit(self) -> None:
         told = self.message(REQUESTED, ConditionType.FAILED_OVER)
-        assert told.startswith('The return to "openai" was requested, which may not serve (down')
-        assert told.endswith('The switch is made when "openai" is well again.')
+        assert told.startswith('The return to "openai" was requested, but it may not serve (down')
+        assert told.endswith('The switch is made as soon as "openai" is well.')
 
     def test_what_to_do_is_not_cut_off_by_a_long_cause(self) -> None:
         talkative = replace(EDITED, healths={"google": replace(DOWN, why="x" * 1024), "openai": WELL})
-        assert self.message(talkative, ConditionType.FAILED_OVER).endswith("or set spec.primary back.")
+        assert self.message(talkative, ConditionType.FAILED_OVER).endswith("Set spec.primary back to withdraw it.")
 
 
 class TestTransitions:
@@ -257,3 +257,9 @@ def test_ready_says_what_unbilled_checks_cannot_see() -> None:
     )
     billed = replace(asked, deepest=Tier.GENERATION)
     assert find(report(billed), ConditionType.READY).message == 'the primary "openai" serves'
+
+
+def test_a_mistake_in_the_configuration_does_not_hide_what_the_probes_find() -> None:
+    asked = replace(case("openai", openai=WELL, backup=DOWN), config_errors={"backup": "no such key."})
+    entries = {entry.name: entry.why for entry in report(asked).providers}
+    assert entries["backup"] == "no such key. Its probes: no answer within 10 s."

@@ -62,7 +62,7 @@ async def test_a_key_is_not_sent_to_a_host_that_its_secret_does_not_list(scene: 
     secret["metadata"]["annotations"] = {}
     await scene.apply(secret, scene.policy())
     ready = await scene.becomes("Ready", "False", "KeyHostNotAllowed")
-    assert f"providerswitch.dev/hosts: {scene.providers['openai'].host}" in ready["message"]
+    assert f"add {scene.providers['openai'].host} to the comma-separated list in its annotation" in ready["message"]
     await eventually(lambda: scene.providers["openai"].log)
     assert {exchange.status for exchange in scene.providers["openai"].log} == {401}
     await scene.apply(scene.secret())

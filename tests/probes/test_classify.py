@@ -106,7 +106,7 @@ def test_an_error_nested_beyond_reason_is_read_as_far_as_is_sane() -> None:
 
 def test_the_why_names_a_known_code_and_never_quotes_the_message() -> None:
     found = ask(reply(401, {"error": {"code": "invalid_api_key", "message": f"Incorrect API key provided: {KEY}"}}))
-    assert found.why == "HTTP 401: invalid_api_key"
+    assert found.why == "HTTP 401: the key is wrong, revoked or missing (invalid_api_key)"
 
 
 JSON = st.recursive(

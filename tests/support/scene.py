@@ -126,7 +126,7 @@ class Scene:
             return found if (found.get("status"), found.get("reason")) == (status, reason) else None
 
         try:
-            found = await eventually(there, within=within)
+            found: dict[str, Any] | None = await eventually(there, within=within)
         except AssertionError as error:
             raise AssertionError(f"{kind} is {await self.condition(kind)}, not {status} {reason}") from error
         assert found

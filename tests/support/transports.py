@@ -12,7 +12,8 @@ from tests.support.fault_server import HOST
 
 from providerswitch.probes.addresses import AddressRules
 from providerswitch.probes.exchange import Finding, ProbeRequest, Reply
-from providerswitch.probes.transport import Answer, ProbeTransport, Resolver
+from providerswitch.probes.resolving import Resolver
+from providerswitch.probes.transport import Answer, ProbeTransport
 
 STRICT: Final = AddressRules()
 LOOPBACK: Final = AddressRules((ip_network("127.0.0.0/8"),))

@@ -23,7 +23,12 @@ LIST_MAPS: Final = {"spec.providers": "name", "status.conditions": "type"}
 COLUMNS: Final = (
     ("Primary", "string", ".spec.primary", "Preferred provider"),
     ("Active", "string", ".status.activeProvider", "Provider consumers are sent to"),
-    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether consumers have a working provider"),
+    (
+        "Ready",
+        "string",
+        '.status.conditions[?(@.type=="Ready")].status',
+        "Whether a working provider serves and nothing needs mending",
+    ),
     ("FailedOver", "string", '.status.conditions[?(@.type=="FailedOver")].status', "Whether a backup serves"),
     ("Reason", "string", ".status.reason", "Why this provider is active"),
     ("Age", "date", ".metadata.creationTimestamp", ""),

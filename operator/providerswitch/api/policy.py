@@ -174,11 +174,13 @@ class PolicySpec(Model):
 
     protocol: Protocol = Protocol.OPENAI
     """Wire protocol consumers speak. openai: each type is published through its OpenAI-compatible endpoint, so an
-    unchanged OpenAI SDK survives every failover. native: each type's own API."""
+    OpenAI SDK that takes base URL, key and model from what is published survives a failover. native: each type's own
+    API."""
     primary: ProviderRef
     """The preferred provider. Editing it switches."""
     backups: list[ProviderRef] | None = Field(default=None, max_length=32)
-    """Providers to fall back to, best first. Default: all others, in the order of the list."""
+    """Providers to fall back to, best first. Default: all others, in the order of the list. The primary is
+    skipped here; name it too, so that it stays a backup when another one becomes the primary."""
     providers: list[Provider] = Field(min_length=1, max_length=32)
     """The providers this policy may use."""
     health_check: HealthCheck = HealthCheck()

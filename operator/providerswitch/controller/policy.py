@@ -58,8 +58,16 @@ def parse_policy(obj: Object) -> Policy | Problem:
 
 
 def _explain(error: ValidationError) -> str:
-    lines = (f"spec.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))
-    return "; ".join(lines) + ". Correct the policy; until then the last good configuration stays published."
+    lines = (
+        f"{_place(item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors(include_input=False)
+    )
+    return "; ".join(lines) + ". Correct the policy; until then nothing new is published."
+
+
+def _place(path: tuple[int | str, ...]) -> str:
+    """Return a path as kubectl writes it: spec.providers[0].baseURL."""
+    return "spec" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
 
 
 def parse_status(obj: Object) -> PolicyStatus:

@@ -18,7 +18,7 @@ from providerswitch.core.decide import Case, Decision
 from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, tell_switch
 from providerswitch.core.report import Problem, build_status
 from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.events import build_event, post_event
+from providerswitch.kube.events import Regarding, build_event, post_event
 from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,11 @@ class Reporter:
             last_transition_time=self.clock().replace(microsecond=0),
             observed_generation=0,
         )
+        self.metrics.ready.labels(entry.key.namespace, entry.key.name).set(0)
         former = condition(entry.status, ConditionType.READY)
         if former is None or former.message != ready.message:
+            log.warning("the policy cannot be honoured: %s", problem.message, extra={"policy": str(entry.key)})
+            await self._post(entry, PolicyEvent("Warning", problem.reason, problem.message, problem.message))
             await self._write(entry, entry.status.model_copy(update={"conditions": [ready]}))
 
     async def _announce(self, entry: Entry, status: PolicyStatus) -> None:
@@ -85,9 +88,9 @@ class Reporter:
 
     async def _post(self, entry: Entry, event: PolicyEvent) -> None:
         """An Event that cannot be written must not hold up the work."""
-        assert entry.policy is not None
+        about = entry.policy.regarding if entry.policy else Regarding(entry.key, entry.uid, "")
         try:
-            await post_event(self.client, build_event(event, entry.policy.regarding, self.clock(), self.name))
+            await post_event(self.client, build_event(event, about, self.clock(), self.name))
         except ApiServerError as error:
             log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
 

@@ -99,7 +99,7 @@ def find_key(provider: Provider, place: str, namespace: str, secrets: Secrets) -
             "SecretKeyNotFound",
             f'{named} has no key "{ref.key}" ({place}.auth). Add the key to the Secret, or correct secretKeyRef.key.',
         )
-    return _checked_key(text, provider, secret, named=f'the key "{ref.key}" of {named}', place=place)
+    return _checked_key(text, provider, secret, named=f'The key "{ref.key}" of {named}', place=place)
 
 
 def _checked_key(text: str, provider: Provider, secret: SecretValue, *, named: str, place: str) -> SecretKey | Problem:
@@ -116,8 +116,8 @@ def _checked_key(text: str, provider: Provider, secret: SecretValue, *, named: s
     return Problem(
         "KeyHostNotAllowed",
         f'{named} is not sent to "{host}", which is not an official https host of type {provider.type} '
-        f"({place}.baseURL). Correct baseURL, or have the Secret's owner allow the host: "
-        f"annotation {meta.HOSTS_ANNOTATION}: {host}",
+        f"({place}.baseURL). Correct baseURL, or have the Secret's owner add {host} to the comma-separated list in its "
+        f"annotation {meta.HOSTS_ANNOTATION}.",
     )
 
 

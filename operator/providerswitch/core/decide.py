@@ -207,6 +207,13 @@ def _advice(case: Case) -> str:
     return f'edit spec.primary to "{fit}", which is healthy'
 
 
+def hold_refused(case: Case) -> Decision | None:
+    """A wish that cannot be granted moves nobody: without it, the new order would."""
+    if not case.requested or case.active is None or not case.may_stay(case.active):
+        return None
+    return _stay(case, case.active)
+
+
 def hold_failback(case: Case) -> Decision | None:
     """With manual failback, a backup that works keeps serving."""
     active = case.active
@@ -269,7 +276,7 @@ def _before(case: Case, name: str) -> tuple[Rejected, ...]:
 
 
 def _spell(rejected: tuple[Rejected, ...]) -> str:
-    told = [f'"{refusal.provider}": {shorten(refusal.why, LONGEST_WHY)}' for refusal in rejected]
+    told = [f'"{refusal.provider}": {shorten(refusal.why.rstrip("."), LONGEST_WHY)}' for refusal in rejected]
     fitting = sum(length <= LONGEST_LIST for length in accumulate(len(sentence) + len("; ") for sentence in told))
     left = [f"and {len(told) - fitting} more"] if fitting < len(told) else []
     return "; ".join((*told[:fitting], *left))
@@ -293,6 +300,7 @@ PRECEDENCE: Final[tuple[Callable[[Case], Decision | None], ...]] = (
     requested,
     manual,
     hold_failback,
+    hold_refused,
     ranked,
 )
 """The promise of the user guide, in one line."""

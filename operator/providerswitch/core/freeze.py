@@ -43,8 +43,8 @@ class Frozen:
     def why(self) -> str:
         """Say it to a user."""
         return (
-            "no probed host answers any more: the fault is in this cluster's own network or DNS, so nothing is "
-            "switched until one of them answers"
+            "no probed host answers any more: the fault is probably in this cluster's own network or DNS, so nothing "
+            "is switched until one of them answers"
         )
 
 

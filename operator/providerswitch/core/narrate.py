@@ -47,7 +47,9 @@ def tell_switch(switch: Switch) -> PolicyEvent:
         note = f"Switch {way} was undone, the former choice is published again: {switch.reason}"
         return PolicyEvent("Warning", "SwitchRolledBack", note, f"{switch.revision}/{switch.to}")
     kind: Literal["Normal", "Warning"] = "Warning" if switch.trigger == Trigger.FAILOVER else "Normal"
-    note = f"Switched {way} (revision {switch.revision}): {switch.reason}. {took.capitalize()}{seen}."
+    first = f'"{switch.to}" is the first choice'
+    what = f"Switched {way}" if switch.from_provider else first
+    note = f"{what} (revision {switch.revision}): {switch.reason}. {took.capitalize()}{seen}."
     return PolicyEvent(kind, _switch_reason(switch.trigger), note, f"{switch.revision}")
 
 

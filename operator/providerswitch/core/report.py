@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final, Literal
 
 from providerswitch.api.policy import Mode
-from providerswitch.api.status import Condition, ConditionType, PolicyStatus, ProviderStatus
+from providerswitch.api.status import Condition, ConditionType, HealthState, PolicyStatus, ProviderStatus
 from providerswitch.core.decide import LONGEST_WHY, Case, Decision, Reason, refused_request, rejection, shorten
+from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import Memory
 from providerswitch.core.outcome import Tier
 
@@ -94,10 +95,10 @@ def tell_refusal(case: Case) -> str | None:
     asked, why = refusal.provider, shorten(refusal.why, LONGEST_WHY)
     edited = case.acted_primary not in {None, asked}
     wish = f'spec.primary asks for "{asked}"' if edited else f'The return to "{asked}" was requested'
-    way_back = ", or set spec.primary back" if edited else ""
+    way_back = " Set spec.primary back to withdraw it." if edited else ""
     return (
-        f'{wish}, which may not serve ({why}); "{case.active}" stays active. The switch is made when "{asked}" is well '
-        f"again{way_back}."
+        f'{wish}, but it may not serve ({why}); "{case.active}" stays active. The switch is made as soon as "{asked}" '
+        f"is well.{way_back}"
     )
 
 
@@ -143,5 +144,13 @@ def _provider(case: Case, name: str) -> ProviderStatus:
         blacklisted_until=health.blacklisted_until,
         rate_limited_until=health.limited_until,
         eligible=rejection(case, name) is None,
-        why=case.config_errors.get(name, health.why)[:LONGEST_MESSAGE],
+        why=shorten(_why(case.config_errors.get(name), health), LONGEST_MESSAGE),
     )
+
+
+def _why(config_error: str | None, health: ProviderHealth) -> str:
+    """A mistake in the configuration does not hide what the probes find."""
+    if config_error is None:
+        return health.why
+    found = health.state not in {HealthState.UNKNOWN, HealthState.HEALTHY}
+    return f"{config_error} Its probes: {health.why}." if found else config_error

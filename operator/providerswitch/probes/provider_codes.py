@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from providerswitch.api.health import HealthClass
 from providerswitch.probes.envelope import find_complaint, read_body
 from providerswitch.probes.exchange import Finding, Reply
+from providerswitch.probes.statuses import SAYS
 
 
 def by_code(table: Mapping[str, HealthClass]) -> Callable[[Reply], Finding | None]:
@@ -17,6 +18,6 @@ def by_code(table: Mapping[str, HealthClass]) -> Callable[[Reply], Finding | Non
     def classify_body(reply: Reply) -> Finding | None:
         complaint = find_complaint(reply, read_body(reply))
         code = next((word for word in complaint.words if word in table), None) if complaint else None
-        return Finding(table[code], f"HTTP {reply.status}: {code}") if code else None
+        return Finding(table[code], f"HTTP {reply.status}: {SAYS[table[code]]} ({code})") if code else None
 
     return classify_body

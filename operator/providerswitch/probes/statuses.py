@@ -5,6 +5,20 @@ from typing import Final
 
 from providerswitch.api.health import HealthClass
 
+SAYS: Final[Mapping[HealthClass, str]] = {
+    HealthClass.AUTH_INVALID: "the key is wrong, revoked or missing",
+    HealthClass.PERMISSION_DENIED: "the key is valid, but may not do this",
+    HealthClass.REGION_BLOCKED: "refused because of country or region",
+    HealthClass.QUOTA_EXHAUSTED: "no credit, budget or plan allowance left",
+    HealthClass.RATE_LIMITED: "too many requests in a time window",
+    HealthClass.OVERLOADED: "the provider lacks capacity",
+    HealthClass.MODEL_UNAVAILABLE: "the model is unknown, retired or closed to this account",
+    HealthClass.SERVER_ERROR: "the provider failed",
+    HealthClass.TIMEOUT: "the provider gave up waiting",
+    HealthClass.PROBE_REQUEST_INVALID: "the request is not understood",
+}
+"""What users read of a class that a provider's code names."""
+
 VAGUE: Final[Mapping[str, HealthClass]] = {
     "resource_exhausted": HealthClass.RATE_LIMITED,
     "unavailable": HealthClass.OVERLOADED,

@@ -181,7 +181,7 @@ VOCABULARY: Final = (
     ),
     means(
         C.MODEL_UNAVAILABLE,
-        "this model is not to be had",
+        "the model is unknown, retired or closed to this account",
         words=r"""
             (?:\w+_)?(?:model|deployment|engine)_(?:id_)?not_(?:found|available|supported|exist\w*|allowed)\w*
             (?:model|deployment|engine)_(?:decommissioned|deprecated|retired|unavailable|unknown|removed|disabled)\w*
