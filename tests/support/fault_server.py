@@ -132,7 +132,8 @@ class FaultServer:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for connection in self.connections:
-            connection.writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # Python 3.11.2, of a TLS transport that was aborted before
+                connection.writer.transport.abort()
             with contextlib.suppress(OSError):
                 await connection.writer.wait_closed()
 
