@@ -54,7 +54,7 @@ def classify(kind: ProviderType, reply: Reply, *, now: datetime, has_key: bool) 
     """
     body = read_body(reply)
     complaint = find_complaint(reply, body)
-    finding = kind.classify_body(reply) or _read(reply, body, complaint)
+    finding = kind.classify_body(reply, complaint) or _read(reply, body, complaint)
     if finding.health_class in WAITED_FOR and finding.retry_after is None:
         wait = find_retry_after(reply, body, complaint or Complaint(), now)
         finding = replace(finding, retry_after=wait)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.probes.envelope import Complaint
 from providerswitch.probes.exchange import Finding, ProbeRequest, Question, Reply
 
 
@@ -14,11 +15,11 @@ class ProviderType:
     Attributes:
         unbilled_probe: builds the request that costs nothing.
         generation_probe: builds the smallest billed request, or None where the type generates nothing.
-        classify_body: reads the body (and headers) of any answer; None leaves the decision to the status. Must never
-            raise, whatever the bytes are.
+        classify_body: reads any answer and what it complains about, None where that is nothing; returns None to leave
+            the decision to the shared rules. Must never raise, whatever the bytes are.
     """
 
     name: ProviderTypeName
     unbilled_probe: Callable[[Question], ProbeRequest]
     generation_probe: Callable[[Question], ProbeRequest] | None
-    classify_body: Callable[[Reply], Finding | None]
+    classify_body: Callable[[Reply, Complaint | None], Finding | None]

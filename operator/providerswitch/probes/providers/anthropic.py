@@ -8,7 +8,7 @@ from typing import Final
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.provider_types import ProviderTypeName
-from providerswitch.probes.envelope import find_complaint, read_body
+from providerswitch.probes.envelope import Complaint
 from providerswitch.probes.exchange import Finding, ProbeRequest, Question, Reply
 from providerswitch.probes.openai_dialect import PROMPT, TOKENS, post
 from providerswitch.probes.provider_codes import by_code
@@ -47,14 +47,13 @@ def generation_probe(question: Question) -> ProbeRequest:
     return post("/v1/messages", body, _headers(question))
 
 
-def classify_body(reply: Reply) -> Finding | None:
+def classify_body(reply: Reply, complaint: Complaint | None) -> Finding | None:
     """Read an Anthropic error body."""
-    complaint = find_complaint(reply, read_body(reply))
     if complaint is None:
         return None
     if "forbidden" in complaint.words and any(OTHER_COUNTRY in text.lower() for text in complaint.texts):
         return Finding(HealthClass.REGION_BLOCKED, f"HTTP {reply.status}: refused, as it is done to other countries")
-    return _by_code(reply)
+    return _by_code(reply, complaint)
 
 
 ANTHROPIC: Final = ProviderType(ProviderTypeName.ANTHROPIC, unbilled_probe, generation_probe, classify_body)

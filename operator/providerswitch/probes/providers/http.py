@@ -7,6 +7,7 @@ from typing import Final
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.probes.envelope import Complaint
 from providerswitch.probes.exchange import Finding, ProbeRequest, Question, Reply
 from providerswitch.probes.openai_dialect import bearer
 from providerswitch.probes.provider_type import ProviderType
@@ -19,7 +20,7 @@ def unbilled_probe(question: Question) -> ProbeRequest:
     return ProbeRequest("GET", question.path or "/", bearer(question))
 
 
-def classify_body(reply: Reply) -> Finding | None:
+def classify_body(reply: Reply, _complaint: Complaint | None) -> Finding | None:
     """Believe the status of a good answer; others are read as everybody's."""
     return Finding(HealthClass.HEALTHY, f"HTTP {reply.status}") if reply.status in HEALTHY else None
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.probes.envelope import Complaint
 from providerswitch.probes.exchange import Finding, ProbeRequest, Question, Reply
 from providerswitch.probes.openai_dialect import bearer, generate, list_models
 from providerswitch.probes.provider_type import ProviderType
@@ -27,7 +28,7 @@ def generation_probe(question: Question) -> ProbeRequest:
     return generate(question, None, root="/v1")
 
 
-def classify_body(reply: Reply) -> Finding | None:
+def classify_body(reply: Reply, _complaint: Complaint | None) -> Finding | None:
     """Read the plain text with which it greets at its root."""
     if reply.body.strip() == GREETING:
         return Finding(HealthClass.HEALTHY, f"HTTP {reply.status}")

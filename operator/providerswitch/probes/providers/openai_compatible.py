@@ -7,6 +7,7 @@ servers know and newer ones still take.
 from typing import Final
 
 from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.probes.envelope import Complaint
 from providerswitch.probes.exchange import Finding, ProbeRequest, Question, Reply
 from providerswitch.probes.openai_dialect import generate, list_models
 from providerswitch.probes.provider_type import ProviderType
@@ -17,7 +18,7 @@ def generation_probe(question: Question) -> ProbeRequest:
     return generate(question, None)
 
 
-def classify_body(_reply: Reply) -> Finding | None:
+def classify_body(_reply: Reply, _complaint: Complaint | None) -> Finding | None:
     """Leave it to the vocabulary that all share."""
     return None
 
