@@ -41,6 +41,11 @@ envtest: $(STAMP) ## build etcd and the Kubernetes control plane, once (6 minute
 	$(step)
 	$(BIN)/python hack/envtest/build.py
 
+.PHONY: prometheus
+prometheus: $(STAMP) ## fetch Debian's Prometheus for the tests, once (seconds); one on PATH is taken as it is
+	$(step)
+	$(BIN)/python hack/envtest/prometheus.py
+
 .PHONY: test
 test: lint types layers unit e2e ## everything CI runs, in this order
 
@@ -71,7 +76,7 @@ unit: $(STAMP) ## tests that need no API server
 	$(BIN)/pytest -m 'not e2e' $(ARGS)
 
 .PHONY: e2e
-e2e: envtest ## tests against a real API server
+e2e: envtest prometheus ## tests against a real API server
 	$(step)
 	$(BIN)/pytest -m e2e $(ARGS)
 
@@ -92,6 +97,11 @@ demo: $(STAMP) $(if $(filter local,$(CLUSTER)),envtest) ## watch a failover; CLU
 
 .PHONY: bench
 bench: $(patsubst bench/%.py,bench-%,$(wildcard bench/*.py)) ## all benchmarks; one alone: make bench-NAME
+
+# These need no control plane: they run in virtual time.
+bench-selection bench-reliability: bench-%: bench/%.py $(STAMP)
+	@printf '\n== repeat this step alone: make %s\n' '$@'
+	$(BIN)/python bench/$*.py $(ARGS)
 
 bench-%: bench/%.py envtest
 	@printf '\n== repeat this step alone: make %s\n' '$@'

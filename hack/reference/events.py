@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from providerswitch.core.decide import Reason
+from providerswitch.core.case import Reason
 from providerswitch.core.memory import SWITCHES_KEPT
 from providerswitch.core.narrate import SWITCH_REASONS, TOLD_OTHERWISE
 from providerswitch.core.report import NOT_READY, SWITCH_REFUSED
@@ -18,12 +18,20 @@ SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
     "Switched": (NORMAL, "A person's switch was made, or the active provider left the spec."),
     "FailedOver": (WARNING, "The active provider went down or is rate limited, and another one serves now."),
     "FailedBack": (NORMAL, "A preferred provider has recovered and serves again."),
+    "SwitchedBySchedule": (NORMAL, "An entry of the schedule brought another provider."),
+    "SwitchedFromDegraded": (NORMAL, "The active provider exceeded a threshold and was left."),
+    "SwitchedToBetter": (NORMAL, "Another provider has a better score, a lower price or a larger share."),
+    "Rotated": (NORMAL, "It is another provider's turn under strategy RoundRobin."),
 }
 OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "SwitchRolledBack": (WARNING, "A switch could not be published completely and was undone."),
     "ProviderDown": (WARNING, "A provider went down. The note has the health class and what the last probe said."),
     "ProviderRateLimited": (WARNING, "A provider asks to be left alone; the note says until when."),
     "ProviderRecovered": (NORMAL, "A provider that was down or rate limited may serve again."),
+    "ProviderDegraded": (WARNING, "A provider exceeds a threshold; the note says which."),
+    "ProviderNotDegraded": (NORMAL, "A provider is within all thresholds again."),
+    "SwitchHeld": (NORMAL, "Flap control holds back a switch for the better; the note says why and until when."),
+    "BudgetExhausted": (WARNING, "The budget of billed requests is used up for today."),
     "Frozen": (WARNING, "No probed host answers any more; nothing is switched."),
     "Thawed": (NORMAL, "A host answers again; choices are made as usual."),
 }

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from providerswitch.api.health import ALIVE, NETWORK, TRIPS_WHEN_CONFIRMED, HealthClass
-from providerswitch.api.policy import Failover, HealthCheck
+from providerswitch.api.health_check import HealthCheck
+from providerswitch.api.policy import Failover
 from providerswitch.api.status import HealthState
 from providerswitch.core.health import HealthRules, ProviderHealth, observe
 from providerswitch.core.outcome import Outcome

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import HealthState, Switch
 from providerswitch.controller.metrics import Metrics
-from providerswitch.core.decide import Trigger
+from providerswitch.core.case import Trigger
 from providerswitch.core.outcome import Tier
 from reference.markdown import bullets, code, codes, page, section, table
 
@@ -25,6 +25,8 @@ LABELS: Final = {
     "host": "host and port of the base URL, or the failure domain",
     "tier": codes(Tier),
     "class": codes(HealthClass),
+    "source": "`statuspage`",
+    "verdict": "`good`, `bad`, `none` (nothing to judge: the provider did not answer, or cannot be asked)",
     "error": "`ApiServerError` (the API server), `InvariantError` (a bug), `Unexpected` (a bug)",
 }
 
@@ -37,6 +39,9 @@ QUESTIONS: Final = (
      'sum by (host, class) (rate(providerswitch_probes_total{class!="Healthy"}[5m]))'),
     ("Does the operator itself have trouble?", "increase(providerswitch_reconcile_errors_total[10m]) > 0"),
     ("Is our own network at fault?", "providerswitch_frozen == 1"),
+    ("Which policies have nobody to fail over to?", "providerswitch_policy_redundancy == 0"),
+    ("How available were providers to consumers?", "providerswitch_policy_availability_ratio"),
+    ("What does flap control hold back?", "providerswitch_policy_switch_held == 1"),
 )  # fmt: skip
 
 
@@ -55,13 +60,15 @@ def build_metrics_page() -> str:
         section("Questions", table(("question", "PromQL"), [(asked, code(query)) for asked, query in QUESTIONS])),
         "`providerswitch_policy_ready` is 0 not only when no provider works, but also while one serves and something"
         " else needs mending (a Secret, the spec, a name), and in a freeze. The message of `Ready` says which.",
+        "Figures that are not defined yet (a score of too few samples, MTBF before the first failure) have no series.",
         "Series of a policy go with the policy. After a restart counters and histograms begin at zero.",
     )
 
 
 def _families() -> list[Family]:
-    shown = vars(Metrics(CollectorRegistry())).values()
-    return [family for family in shown if isinstance(family, Counter | Gauge | Histogram)]
+    metrics = Metrics(CollectorRegistry())
+    families = [family for family in vars(metrics).values() if isinstance(family, Counter | Gauge | Histogram)]
+    return [*families, *metrics.figures.gauges]
 
 
 def name_of(family: Family) -> str:

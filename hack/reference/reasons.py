@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from providerswitch.api.status import ConditionType, HealthState
-from providerswitch.core.decide import Reason, Trigger
+from providerswitch.core.case import Reason, Trigger
 from providerswitch.core.report import SWITCH_REFUSED
 from reference.markdown import code, codes, page, section, table
 
@@ -41,6 +41,18 @@ DECISIONS: Final[Mapping[str, Text]] = {
         "A backup serves and stays, because `failover.failback` is `Manual`.",
         "Ask for the return with the annotation `providerswitch.dev/failback-requested-at` when you want it.",
     ),
+    Reason.SCHEDULED: Text("True", "An entry of `spec.schedule` is in force, and the provider it prefers serves."),
+    Reason.BEST_SCORE: Text(
+        "True", "Strategy Performance: no other provider's score is better by more than `selection.hysteresis`."
+    ),
+    Reason.CHEAPEST: Text("True", "Strategy Cost: no cheaper provider within the thresholds may serve."),
+    Reason.HIGHEST_WEIGHT: Text("True", "Strategy Weighted: it has the largest share of the traffic now."),
+    Reason.ITS_TURN: Text("True", "Strategy RoundRobin: it is its turn."),
+    Reason.LESS_DEGRADED: Text(
+        "True",
+        "A provider that is preferred to it exceeds a threshold and was left.",
+        "Nothing for the consumers. `message` says which threshold.",
+    ),
     Reason.MANUAL: Text("True", "The active provider stays, because `failover.mode` is `Manual`."),
     Reason.FROZEN: Text(
         "Unknown",
@@ -65,6 +77,12 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         "False",
         "The active provider is down or rate limited, and `failover.mode` is `Manual`.",
         "Edit `spec.primary` to a healthy provider; `message` names one.",
+    ),
+    "ActiveProviderUnsuitable": Text(
+        "False",
+        "The active provider no longer fulfils `selection.requirements`, or what the primary stands for, and"
+        " `failover.mode` is `Manual`.",
+        "Edit `spec.primary` to a provider that does, or the requirements.",
     ),
     SWITCH_REFUSED: Text(
         "False",
@@ -97,6 +115,17 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         " key is not sent.",
         "Correct `baseURL`, or have the Secret's owner list the host in its annotation `providerswitch.dev/hosts`.",
     ),
+    "ScheduleInvalid": Text(
+        "False",
+        "An entry of `spec.schedule` has a cron line or a time zone that nobody can follow. It is ignored, the others"
+        " are in force.",
+        "Correct the field that `message` names.",
+    ),
+    "QualityChecksInvalid": Text(
+        "False",
+        "A golden prompt expects something that cannot be checked. No prompts are asked; what was measured counts.",
+        "Correct the field that `message` names.",
+    ),
     "NotOwned": Text(
         "False",
         "An object of the name to publish under exists and belongs to somebody else. Nothing was touched.",
@@ -114,6 +143,7 @@ PROBLEMS: Final[Mapping[str, Text]] = {
 
 FAILED_OVER: Final[Mapping[str, Text]] = {
     "PrimaryActive": Text("False", "The primary serves."),
+    "PreferredActive": Text("False", "The provider serves that strategy and schedule prefer."),
     "NothingPublished": Text("False", "Nothing has been published yet."),
     SWITCH_REFUSED: Text(
         "True",
@@ -129,13 +159,36 @@ FROZEN: Final[Mapping[str, Text]] = {
     ),
     "NetworkWorks": Text("False", "There is no sign of a fault of the cluster's own network."),
 }
+DEGRADED: Final[Mapping[str, Text]] = {
+    "ThresholdExceeded": Text(
+        "True",
+        "The active provider works, but exceeds one of `selection.thresholds`. With `selection.switchOnDegradation` it"
+        " is left for one that does not.",
+        "Look at the provider, or at the thresholds.",
+    ),
+    "WithinThresholds": Text("False", "The active provider exceeds no threshold, or too little is known of it."),
+}
+BUDGET: Final[Mapping[str, Text]] = {
+    "BudgetExhausted": Text(
+        "True",
+        "`healthCheck.budget` is used up for today (UTC). Only unbilled checks go on.",
+        "Raise the budget, or lengthen the intervals of billed probes and quality checks.",
+    ),
+    "WithinBudget": Text("False", "There is room in `healthCheck.budget`."),
+}
 
 TRIGGERS: Final[Mapping[Trigger, str]] = {
     Trigger.INITIAL: "the first choice of a policy",
     Trigger.MANUAL_SWITCH: "a person edited `spec.primary`, or asked for the return to the primary",
     Trigger.FAILOVER: "the active provider went down or is rate limited",
     Trigger.FAILBACK: "a preferred provider may serve again",
-    Trigger.SPEC_CHANGE: "the active provider is no longer in the spec",
+    Trigger.SPEC_CHANGE: "the active provider is no longer in the spec, or no longer suitable",
+    Trigger.SCHEDULE: "an entry of the schedule is in force and prefers another provider",
+    Trigger.DEGRADATION: "the active provider exceeds a threshold and another one does not",
+    Trigger.PERFORMANCE: "another provider's score is better by more than the hysteresis",
+    Trigger.COST: "a cheaper provider within the thresholds may serve",
+    Trigger.WEIGHT: "another provider has the largest share of the traffic",
+    Trigger.ROTATION: "it is another provider's turn",
 }
 STATES: Final[Mapping[HealthState, str]] = {
     HealthState.UNKNOWN: "Not probed yet. Not chosen.",
@@ -150,14 +203,21 @@ STATES: Final[Mapping[HealthState, str]] = {
 
 def all_reasons() -> Mapping[str, Text]:
     """Return every reason a condition can have."""
-    return {**DECISIONS, **PROBLEMS, **FAILED_OVER, **FROZEN}
+    return {**DECISIONS, **PROBLEMS, **FAILED_OVER, **FROZEN, **DEGRADED, **BUDGET}
 
 
 def build_conditions_page() -> str:
     """Return the page."""
     ready: dict[str, Text] = {reason: DECISIONS[reason] for reason in Reason}
     ready.update(PROBLEMS)
-    serving = (Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.MANUAL, Reason.FROZEN, Reason.NO_HEALTHY_PROVIDER)
+    serving = (
+        Reason.FAILED_OVER,
+        Reason.FAILBACK_HELD,
+        Reason.LESS_DEGRADED,
+        Reason.MANUAL,
+        Reason.FROZEN,
+        Reason.NO_HEALTHY_PROVIDER,
+    )
     return page(
         "Conditions, reasons and states",
         "hack/reference/reasons.py and the enums of operator/providerswitch",
@@ -170,12 +230,19 @@ def build_conditions_page() -> str:
         ),
         section(
             ConditionType.FAILED_OVER,
-            "Another provider than the primary serves.",
+            "A provider serves because one that is preferred to it cannot. Under strategy Priority any other than the"
+            " primary (or the one the schedule prefers) is a failover.",
             _reasons(FAILED_OVER),
             f"Otherwise `True` has the reason for which the backup serves: {codes(serving)}.",
         ),
         section(
             ConditionType.FROZEN, "Probably the cluster's own network is at fault, not the providers.", _reasons(FROZEN)
+        ),
+        section(ConditionType.DEGRADED, "The active provider works, but badly.", _reasons(DEGRADED)),
+        section(
+            ConditionType.BUDGET_EXHAUSTED,
+            "Only unbilled checks are made. Only policies with a `healthCheck.budget` have this condition.",
+            _reasons(BUDGET),
         ),
         section("Column REASON", "Why the active provider is active.", _column()),
         section("Triggers", "What made a switch: in `status.history`, in metrics, in the log.", _triggers()),

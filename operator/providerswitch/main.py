@@ -18,10 +18,12 @@ from prometheus_client import CollectorRegistry
 
 from providerswitch import __version__
 from providerswitch.api.errors import UserError
-from providerswitch.cli import classify
+from providerswitch.api.health_check import QualityChecks
+from providerswitch.cli import classify, explain
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import utc_now
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
@@ -38,10 +40,15 @@ from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.login import Login, log_in
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.addresses import AddressRules
+from providerswitch.probes.golden import golden_asker
+from providerswitch.probes.golden_answer import Asked
+from providerswitch.probes.metrics_sources import MetricsSources
 from providerswitch.probes.prober import TargetProber
+from providerswitch.probes.quality_checks import QualityRounds
 from providerswitch.probes.registry import REGISTRY
 from providerswitch.probes.resolving import share_lookups, system_resolver
 from providerswitch.probes.scheduler import Prober, Scheduler
+from providerswitch.probes.status_page import PageStatus, StatusPages
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.probes.transport import ProbeTransport
 from providerswitch.publish.targets import TargetKey
@@ -55,8 +62,8 @@ KEEPALIVE_SECONDS = 120.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     flags = build_parser().parse_args(argv)
-    if flags.command == "classify":
-        return classify.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now())
+    if flags.command != "run":
+        return run_verb(flags)
     settings = read_settings(flags)
     set_up_logging(settings.log_level, settings.log_format)
     try:
@@ -64,6 +71,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         log.error("%s", error.message)  # noqa: TRY400  # it is for the administrator, who needs no traceback
         return 1
+
+
+def run_verb(flags: argparse.Namespace) -> int:
+    """Run a command that reads and prints; the reader of a pipe may have seen enough before the end."""
+    try:
+        if flags.command == "classify":
+            code = classify.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now())
+        else:
+            code = explain.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now(), path=flags.file, output=flags.output)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
+        return 0
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,6 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_flags(commands.add_parser("run", help="run the operator"), os.environ)
     commands.add_parser("classify", help="classify saved provider answers", description=classify.__doc__)
+    command = commands.add_parser(
+        "explain",
+        help="explain the choice of a policy",
+        description=explain.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    explain.add_flags(command)
     return parser
 
 
@@ -162,8 +190,9 @@ def build_operator(settings: Settings, login: Login, client: KubeClient, context
     children = Children(on_child)
     registry = Registry(wake)
     secrets = SecretStore(client, registry.secret_changed)
-    probers = prober_factory(AddressRules(settings.allowed_networks), context)
-    scheduler = Scheduler(probers, on_outcome, clock=utc_now, jitter=jitter)
+    connect = transport_factory(AddressRules(settings.allowed_networks), context)
+    scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
+    evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
     parts = Parts(
         registry=registry,
@@ -173,23 +202,59 @@ def build_operator(settings: Settings, login: Login, client: KubeClient, context
         publisher=Publisher(switching, children, metrics, utc_now),
         reporter=Reporter(client, metrics, utc_now, socket.gethostname()),
         metrics=metrics,
+        evidence=evidence,
         clock=utc_now,
     )
-    reconciler = Reconciler(parts)
-    operator = Operator(client, login, settings.namespaces, metrics, registry, reconciler, children, secrets, scheduler)
+    operator = Operator(
+        client,
+        login,
+        settings.namespaces,
+        metrics,
+        registry,
+        Reconciler(parts),
+        children,
+        secrets,
+        scheduler,
+        evidence,
+        utc_now,
+    )
     late.append(operator)
     return operator
 
 
-def prober_factory(rules: AddressRules, context: ssl.SSLContext) -> Callable[[ProbeTarget], Prober]:
-    """Return what opens the connection of a target."""
+def build_evidence(connect: Callable[[str], ProbeTransport], late: list[Operator], registry: Registry) -> Evidence:
+    """Make what is asked besides the probes."""
+
+    def on_answer(target: ProbeTarget, checks: QualityChecks, asked: Asked) -> None:
+        late[0].on_answer(target, checks, asked)
+
+    def on_trouble(url: str, page: PageStatus) -> None:
+        late[0].on_page(url, page)
+
+    return Evidence(
+        quality=QualityRounds(golden_asker(lambda target: connect(target.base_url)), on_answer, jitter=jitter),
+        pages=StatusPages(connect, on_trouble, jitter=jitter),
+        sources=MetricsSources(connect, registry.hear_source, clock=utc_now, jitter=jitter),
+    )
+
+
+def transport_factory(rules: AddressRules, context: ssl.SSLContext) -> Callable[[str], ProbeTransport]:
+    """Return what opens a connection to a base URL; look-ups are shared by all."""
     resolve = share_lookups(system_resolver)
 
-    def make(target: ProbeTarget) -> Prober:
-        transport = ProbeTransport(
-            target.base_url, ssl_context=context, rules=rules, keepalive_seconds=KEEPALIVE_SECONDS, resolve=resolve
+    def connect(base_url: str) -> ProbeTransport:
+        return ProbeTransport(
+            base_url, ssl_context=context, rules=rules, keepalive_seconds=KEEPALIVE_SECONDS, resolve=resolve
         )
-        return TargetProber(target, REGISTRY[target.type], transport, utc_now)
+
+    return connect
+
+
+def prober_factory(connect: Callable[[str], ProbeTransport]) -> Callable[[ProbeTarget], Prober]:
+    """Return what opens the connection of a target."""
+
+    def make(target: ProbeTarget) -> Prober:
+        return TargetProber(target, REGISTRY[target.type], connect(target.base_url), utc_now)
 
     return make
 

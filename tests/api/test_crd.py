@@ -85,7 +85,7 @@ def test_the_columns_point_at_fields_that_there_are() -> None:
 
 @pytest.mark.parametrize("path", NODES)
 def test_each_node_has_a_type_and_nothing_that_the_api_server_refuses(path: str) -> None:
-    assert NODES[path]["type"] in {"object", "array", "string", "integer", "boolean"}
+    assert NODES[path]["type"] in {"object", "array", "string", "integer", "number", "boolean"}
     assert set(NODES[path]) - UNDERSTOOD == set()
 
 
@@ -166,12 +166,13 @@ def test_the_api_server_fills_in_what_the_models_default_to() -> None:
     filled = fill(written, SPEC)
     assert filled["healthCheck"]["interval"] == "30s"
     assert filled["healthCheck"]["generation"] == {"interval": "10m"}
-    assert filled["failover"] == {"mode": "Automatic", "blacklistDuration": "300s", "failback": "Automatic"}
+    assert filled["failover"]["blacklistDuration"] == "300s"
+    assert filled["selection"]["weights"] == {"latency": 0.4, "accuracy": 0.3, "cost": 0.2, "availability": 0.1}
     assert PolicySpec.model_validate(filled) == PolicySpec.model_validate(written)
 
 
 def test_defaults_are_of_the_type_of_their_field() -> None:
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": float, "boolean": bool}
     for path, node in NODES.items():
         if "default" in node:
             assert isinstance(node["default"], kinds[node["type"]]), path

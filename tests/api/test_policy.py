@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.support.policies import build_policy, build_provider
 
-from providerswitch.api.policy import Failover, Generation, HealthCheck, Mode, PolicySpec, Protocol, Provider
+from providerswitch.api.health_check import Generation, HealthCheck
+from providerswitch.api.policy import Failover, Mode, PolicySpec, Protocol
+from providerswitch.api.provider import Provider
 from providerswitch.api.provider_types import FACTS, ProviderTypeName
 
 JSON_VALUES = st.recursive(
@@ -194,7 +196,7 @@ def test_a_name_is_a_dns_label(name: str) -> None:
 
 
 def test_a_policy_of_a_newer_release_is_read() -> None:
-    assert read(build_provider("openai", weight=3), schedule=[{"name": "nights"}]).order() == ("openai",)
+    assert read(build_provider("openai", speed=3), drills=[{"name": "nights"}]).order() == ("openai",)
 
 
 def test_a_policy_cannot_be_changed_behind_the_operators_back() -> None:
@@ -215,7 +217,11 @@ def test_a_spec_written_and_read_again_is_the_same() -> None:
     assert PolicySpec.model_validate_json(spec.model_dump_json(by_alias=True)) == spec
 
 
-@given(st.dictionaries(st.sampled_from(["primary", "backups", "providers", "healthCheck", "publish"]), JSON_VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(each.alias or name for name, each in PolicySpec.model_fields.items())), JSON_VALUES
+    )
+)
 def test_no_spec_crashes_the_models(spec: dict[str, Any]) -> None:
     try:
         assert PolicySpec.model_validate(spec).order()

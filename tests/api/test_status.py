@@ -85,7 +85,7 @@ def test_from_is_written_under_its_yaml_name() -> None:
 
 
 def test_a_status_of_a_newer_release_is_read() -> None:
-    read = PolicyStatus.model_validate({"activeProvider": "openai", "tasks": [{"name": "embed"}]})
+    read = PolicyStatus.model_validate({"activeProvider": "openai", "drills": [{"name": "embed"}]})
     assert read.active_provider == "openai"
 
 

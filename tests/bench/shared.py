@@ -8,6 +8,45 @@ FOLDER = ROOT / "bench"
 if str(FOLDER) not in sys.path:
     sys.path.append(str(FOLDER))
 
-from support import figures, haproxy, latest, machine, outages, results, samples  # noqa: E402 - needs the path above
+import reliability  # noqa: E402 - needs the path above
+import selection  # noqa: E402 - needs the path above
+from support import (  # noqa: E402 - needs the path above
+    chapters,
+    contest,
+    dice,
+    figures,
+    haproxy,
+    incidents,
+    latest,
+    machine,
+    moods,
+    outages,
+    product,
+    progress,
+    results,
+    samples,
+    statistics,
+    verdicts,
+)
 
-__all__ = ["FOLDER", "figures", "haproxy", "latest", "machine", "outages", "results", "samples"]
+__all__ = [
+    "FOLDER",
+    "chapters",
+    "contest",
+    "dice",
+    "figures",
+    "haproxy",
+    "incidents",
+    "latest",
+    "machine",
+    "moods",
+    "outages",
+    "product",
+    "progress",
+    "reliability",
+    "results",
+    "samples",
+    "selection",
+    "statistics",
+    "verdicts",
+]

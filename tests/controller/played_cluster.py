@@ -6,7 +6,7 @@ that tests can say when it is slow, refuses or lies.
 
 import asyncio
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,8 +17,10 @@ from tests.support.virtual_time import PlayedProvider, elapsed, loop_clock
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
+from providerswitch.api.selection import PrometheusSource
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
 from providerswitch.controller.publisher import Publisher
@@ -26,6 +28,7 @@ from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.switching import Switching
+from providerswitch.core.metrics_source import SourceValues
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import JSON, KubeClient, Object
 from providerswitch.kube.objects import ObjectKey
@@ -134,6 +137,41 @@ def _merged(old: Object, new: Object) -> Object:
 
 
 @dataclass(slots=True)
+class Wishes:
+    """Golden prompts and status pages that are never asked: what is wanted of them is kept."""
+
+    wanted: dict[Hashable, Any] = field(default_factory=dict)
+    alive: bool = True
+
+    def subscribe(self, subscriber: Hashable, wanted: Any) -> None:
+        self.wanted[subscriber] = wanted
+
+    async def aclose(self) -> None:
+        self.alive = False
+
+
+@dataclass(slots=True)
+class PlayedSources:
+    """A metrics source that says what a test puts into it, by provider."""
+
+    says: dict[str, SourceValues] = field(default_factory=dict)
+    wanted: dict[Hashable, PrometheusSource | None] = field(default_factory=dict)
+    alive: bool = True
+
+    def subscribe(self, subscriber: Hashable, source: PrometheusSource | None) -> None:
+        self.wanted[subscriber] = source
+
+    def values(self, _source: PrometheusSource) -> Mapping[str, SourceValues]:
+        return self.says
+
+    def problem(self, _source: PrometheusSource, _providers: Collection[str]) -> str | None:
+        return None
+
+    async def aclose(self) -> None:
+        self.alive = False
+
+
+@dataclass(slots=True)
 class Cluster:
     """An operator at work.
 
@@ -144,6 +182,9 @@ class Cluster:
     api: PlayedApi = field(default_factory=PlayedApi)
     metrics: Metrics = field(default_factory=lambda: Metrics(CollectorRegistry()))
     providers: dict[str, PlayedProvider] = field(default_factory=dict)
+    quality: Wishes = field(default_factory=Wishes)
+    pages: Wishes = field(default_factory=Wishes)
+    sources: PlayedSources = field(default_factory=PlayedSources)
     operator: Operator = field(init=False)
     switching: Switching = field(init=False)
 
@@ -153,6 +194,7 @@ class Cluster:
         scheduler = Scheduler(self._open, self._on_outcome, clock=loop_clock, jitter=lambda _span: timedelta(0))
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
         secrets = SecretStore(self.api, registry.secret_changed)
+        evidence = Evidence(self.quality, self.pages, self.sources)
         parts = Parts(
             registry=registry,
             scheduler=scheduler,
@@ -161,11 +203,22 @@ class Cluster:
             publisher=Publisher(self.switching, children, self.metrics, loop_clock),
             reporter=Reporter(self.api, self.metrics, loop_clock, "played"),
             metrics=self.metrics,
+            evidence=evidence,
             clock=loop_clock,
         )
         login: Any = None  # only kopf logs in, and it does not run here
         self.operator = Operator(
-            self.api, login, (), self.metrics, registry, Reconciler(parts), children, secrets, scheduler
+            self.api,
+            login,
+            (),
+            self.metrics,
+            registry,
+            Reconciler(parts),
+            children,
+            secrets,
+            scheduler,
+            evidence,
+            loop_clock,
         )
 
     def _on_child(self, target: TargetKey, obj: Object) -> None:

@@ -36,7 +36,21 @@ NAMES = {
     "providerswitch_drift_repairs": ("namespace", "policy"),
     "providerswitch_reconciles": (),
     "providerswitch_reconcile_errors": ("error",),
-}
+    "providerswitch_config_load_duration_seconds": (),
+    "providerswitch_switches_held": ("namespace", "policy", "trigger"),
+    "providerswitch_hints": ("source",),
+    "providerswitch_quality_checks": ("type", "host", "verdict"),
+    **{f"providerswitch_provider_{name}": ("namespace", "policy", "provider") for name in (
+        "score", "rank", "weight_percent", "degraded", "eligible", "response_time_p50_seconds",
+        "response_time_p95_seconds", "error_ratio", "recent_availability_ratio", "quality_ratio", "requests_remaining",
+        "tokens_remaining", "observed_seconds", "down_seconds", "failures", "mtbf_seconds", "mttr_seconds",
+        "availability_ratio",
+    )},
+    **{f"providerswitch_policy_{name}": ("namespace", "policy") for name in (
+        "observed_seconds", "down_seconds", "failures", "mtbf_seconds", "mttr_seconds", "availability_ratio",
+        "redundancy", "fault_tolerance", "switch_held", "budget_probes", "budget_cost",
+    )},
+}  # fmt: skip
 """What dashboards and alerts of users rest on; a counter's name gets `_total` when it is shown."""
 WHOSE = {"namespace": NAMESPACE, "policy": POLICY}
 
@@ -63,8 +77,8 @@ def shown(metrics: Metrics, name: str) -> list[dict[str, str]]:
 def test_names_and_labels_are_these() -> None:
     metrics = Metrics(CollectorRegistry())
 
-    parts = {name: part for name, part in vars(metrics).items() if name != "registry" and not name.startswith("_")}
-    assert {part._name: part._labelnames for part in parts.values()} == NAMES
+    parts = [part for name, part in vars(metrics).items() if name not in {"registry", "figures"} and name[0] != "_"]
+    assert {part._name: part._labelnames for part in (*parts, *metrics.figures.gauges)} == NAMES
     assert {family.name for family in metrics.registry.collect()} == NAMES.keys()
 
 

@@ -54,8 +54,12 @@ async def test_nothing_happens_before_it_is_known_what_is_published() -> None:
 
 
 async def test_in_calm_nothing_is_asked_of_the_api_server(cluster: Cluster) -> None:
+    """But once for the first measured values, when there are enough of them."""
     cluster.put(policy())
     await asyncio.sleep(5)
+    asked = len(cluster.api.asked)
+    await asyncio.sleep(600)
+    assert cluster.api.asked[asked:] == [(pytest.approx(360, abs=61), "PATCH", STATUS)]
     asked = len(cluster.api.asked)
     await asyncio.sleep(3600)
     assert len(cluster.api.asked) == asked
@@ -279,7 +283,8 @@ async def test_a_lasting_refusal_is_tried_again_every_ten_seconds_and_told_once(
     assert len(cluster.api.times("PATCH", SERVICE)) == pytest.approx(61, abs=2)
     history = [(entry["to"], entry["outcome"]) for entry in cluster.status["history"]]
     assert history == [("backup", "RolledBack"), ("openai", "Succeeded")]
-    assert cluster.status["switching"] == {"total": 2, "succeeded": 1, "rolledBack": 1}
+    counts = cluster.status["switching"]
+    assert (counts["total"], counts["succeeded"], counts["rolledBack"], counts["successRate"]) == (2, 1, 1, 0.5)
     assert cluster.api.events().count("SwitchRolledBack") == 1
     assert cluster.value("providerswitch_switches_total", **MANUAL, outcome="RolledBack") == 1
     assert [record.__dict__["trigger"] for record in decisions(caplog)].count("ManualSwitch") == 1

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import HealthState
-from providerswitch.core.decide import Case
+from providerswitch.core.case import Case
 from providerswitch.core.health import HealthRules, ProviderHealth, observe
 from providerswitch.core.outcome import Outcome, Tier
 

@@ -10,7 +10,8 @@ from tests.core.world import Witness, World
 from providerswitch.api.health import ALIVE, NETWORK, HealthClass
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import ConditionType, HealthState
-from providerswitch.core.decide import Trigger, decide
+from providerswitch.core.case import Trigger
+from providerswitch.core.decide import decide
 from providerswitch.core.memory import SWITCHES_KEPT
 from providerswitch.core.narrate import condition
 from providerswitch.core.outcome import Tier
@@ -20,6 +21,8 @@ BY_A_PERSON = {Trigger.INITIAL, Trigger.MANUAL_SWITCH, Trigger.SPEC_CHANGE}
 """Triggers that manual mode knows; a provider that a person removes is a person's switch too."""
 
 ACTIVE = "whoever serves"
+LONGEST_BLACKLIST = 80
+"""Minutes: sixteen times that of a first relapse."""
 
 names = st.sampled_from(NAMES)
 providers = st.sampled_from((ACTIVE, ACTIVE, *NAMES))
@@ -144,10 +147,10 @@ class AnyWeather(RuleBasedStateMachine):
         """Every provider works for as long as it takes, and nobody interferes."""
         self.world.config_errors.clear()
         self.a_person_edits_the_modes(Mode.AUTOMATIC, Mode.AUTOMATIC)
-        for second in range(0, 320, 64):
+        for minute in range(0, LONGEST_BLACKLIST, LONGEST_BLACKLIST // 5):
             for name in self.world.order:
-                self.answers(name, HealthClass.HEALTHY, Tier.LIVENESS if second else Tier.GENERATION, None)
-            self.time_passes(64)
+                self.answers(name, HealthClass.HEALTHY, Tier.LIVENESS if minute else Tier.GENERATION, None)
+            self.time_passes(LONGEST_BLACKLIST // 5 * 60)
         for name in self.world.order:
             self.answers(name, HealthClass.HEALTHY, Tier.LIVENESS, None)
         assert self.world.active == self.world.primary, "the primary serves again"

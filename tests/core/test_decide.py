@@ -12,9 +12,11 @@ from providerswitch.api.meta import FAILBACK_ANNOTATION
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import HealthState, Rejection, Switch
 from providerswitch.core import decide as rules
-from providerswitch.core.decide import PRECEDENCE, Case, Decision, Reason, Rejected, Trigger, decide, rejection
+from providerswitch.core.case import Case, Decision, Reason, Rejected, Trigger
+from providerswitch.core.decide import PRECEDENCE, decide
 from providerswitch.core.freeze import Frozen
 from providerswitch.core.health import ProviderHealth
+from providerswitch.core.wording import LONGEST_WHY, rejection
 
 FROZEN = Frozen(NOON, 2)
 OPENAI_IS_DOWN = "down, blacklisted until 12:05:00 UTC: no answer within 10 s"
@@ -25,7 +27,7 @@ def test_the_order_of_the_rules_is_a_promise() -> None:
     """Changing it changes what users were told; the user guide says the same."""
     assert (
         rules.hold_in_freeze,
-        rules.wait_for_the_primary,
+        rules.wait_for_the_first,
         rules.requested,
         rules.manual,
         rules.hold_failback,
@@ -302,7 +304,7 @@ def test_every_decision_fits_the_status(asked: Case) -> None:
         reason=found.why,
         switch_millis=0,
         outcome="Succeeded",
-        rejected=[Rejection(provider=each.provider, why=each.why[: rules.LONGEST_WHY]) for each in found.rejected],
+        rejected=[Rejection(provider=each.provider, why=each.why[:LONGEST_WHY]) for each in found.rejected],
     )
 
 

@@ -10,6 +10,7 @@ from tests.core.moments import DOWN, LIMITED, NEVER_PROBED, RULES, SUSPECT, WELL
 
 from providerswitch.api.health import ALIVE, TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.status import HealthState
+from providerswitch.core.flapping import LONGEST_FACTOR
 from providerswitch.core.health import HealthRules, ProviderHealth, clamp_retry_after, observe, witness
 from providerswitch.core.outcome import Outcome, Tier
 
@@ -121,7 +122,8 @@ class TestRecovery:
 
     def test_who_recovered_has_a_clean_record(self) -> None:
         health = after(DOWN, *good(300, 301, 302, 303, 304))
-        assert health == ProviderHealth(S.HEALTHY, C.HEALTHY, "HTTP: Healthy", since=at(304), last_probe_at=at(304))
+        well = ProviderHealth(S.HEALTHY, C.HEALTHY, "HTTP: Healthy", since=at(304), last_probe_at=at(304))
+        assert health == replace(well, back_since=at(304)), "but for what a ramp begins with"
 
     def test_a_blacklist_of_no_time_leaves_only_the_good_probes(self) -> None:
         rules = replace(RULES, blacklist_duration=timedelta(0))
@@ -289,7 +291,7 @@ def test_promises_of_the_state_machine(outcomes: list[Outcome], pauses: list[int
         _check(before, health, each)
         assert health.may_stay == (health.state not in {S.DOWN, S.RATE_LIMITED})
         assert row < rules.failure_threshold or not health.may_stay, "the threshold was reached, and it may stay"
-        assert blacklist is None or blacklist <= each.ended_at + rules.blacklist_duration
+        assert blacklist is None or blacklist <= each.ended_at + rules.blacklist_duration * LONGEST_FACTOR
 
 
 def _check(before: ProviderHealth, after_it: ProviderHealth, each: Outcome) -> None:

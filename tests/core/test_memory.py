@@ -9,7 +9,8 @@ from tests.support.statuses import build_failed_over, build_memory, build_switch
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import HealthState, PolicyStatus, ProviderStatus, SwitchCounts
-from providerswitch.core.decide import Trigger, decide
+from providerswitch.core.case import Trigger
+from providerswitch.core.decide import decide
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import (
     SWITCHES_KEPT,

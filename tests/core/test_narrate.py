@@ -7,7 +7,7 @@ from tests.core.moments import DOWN, LIMITED, NEVER_PROBED, SUSPECT, WELL, at
 from tests.support.statuses import build_failed_over, build_refused, build_switch
 
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus, ProviderStatus, Switch
-from providerswitch.core.decide import Reason, Trigger
+from providerswitch.core.case import Reason, Trigger
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, tell_switch
 

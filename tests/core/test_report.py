@@ -9,7 +9,8 @@ from tests.support.statuses import build_failed_over, build_memory, build_switch
 
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import HISTORY_LIMIT, Condition, ConditionType, HealthState, PolicyStatus
-from providerswitch.core.decide import Case, decide
+from providerswitch.core.case import Case
+from providerswitch.core.decide import decide
 from providerswitch.core.freeze import Frozen
 from providerswitch.core.memory import SWITCHES_KEPT, Memory, commit
 from providerswitch.core.narrate import condition
@@ -244,8 +245,9 @@ def test_what_is_remembered_is_told() -> None:
     memory = build_memory()
     assert (status.active_provider, status.revision, status.primary) == ("anthropic", 2, "openai")
     assert (status.last_handled_failback, status.last_good_generation) == ("2026-11-01", 1)
-    assert (tuple(status.history), status.switching) == (memory.history, memory.counts)
-    assert [entry.type for entry in status.conditions] == ["Ready", "FailedOver", "Frozen"]
+    assert tuple(status.history) == memory.history
+    assert status.switching == memory.counts.model_copy(update={"success_rate": 0.666667})
+    assert [entry.type for entry in status.conditions] == ["Ready", "FailedOver", "Frozen", "Degraded"]
 
 
 def test_ready_says_what_unbilled_checks_cannot_see() -> None:

@@ -13,13 +13,15 @@ from tests.core.moments import NOON, RULES
 from providerswitch.api.health import ALIVE, TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import PolicyStatus, Rejection, Switch
-from providerswitch.core.decide import LONGEST_WHY, Case, Decision, decide
+from providerswitch.core.case import Case, Decision
+from providerswitch.core.decide import decide
 from providerswitch.core.freeze import Frozen, HostRecord, find_freeze, hear
 from providerswitch.core.health import ProviderHealth, observe, witness
 from providerswitch.core.memory import Memory, commit, restore_memory, settle_requests
 from providerswitch.core.narrate import PolicyEvent, tell_changes, tell_switch
 from providerswitch.core.outcome import Outcome, Tier
 from providerswitch.core.report import build_status
+from providerswitch.core.wording import LONGEST_WHY
 
 NOT_BLACKLISTED = {HealthClass.CONFIG_INVALID, HealthClass.MODEL_LOADING, HealthClass.RATE_LIMITED}
 

@@ -12,7 +12,7 @@ from providerswitch.api.crd import build_crd
 from providerswitch.api.health import HealthClass
 from providerswitch.api.provider_types import ProviderTypeName
 from providerswitch.controller.settings import FLAGS
-from providerswitch.core.decide import Reason
+from providerswitch.core.case import Reason
 
 import generate  # isort: skip  # tests.support.repository puts hack/ on the path
 from reference import events, flags, health, providers, reasons  # isort: skip

@@ -1,6 +1,5 @@
 """What is written by hand is true: links, targets, policies, tables that repeat what the code says."""
 
-import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.docs.pages import ARCHITECTURE, FENCE, HEADING, PAGES, Block, blocks, name_of, prose, rows, section, words
+from tests.publish.choices import AUTH, choose_one
 from tests.support.repository import ROOT
 
 from providerswitch.api import meta
@@ -20,6 +20,7 @@ from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
 from providerswitch.controller.handlers import NoDiffBase, build_kopf_settings
 from providerswitch.core.decide import PRECEDENCE
 from providerswitch.core.health import ENDS_BY_ITSELF
+from providerswitch.publish.choice import environment
 
 from reference.markdown import anchor  # isort: skip  # tests.support.repository puts hack/ on the path
 
@@ -176,9 +177,7 @@ def test_every_kopf_setting_that_is_made_is_explained() -> None:
 
 
 def test_the_readme_lists_every_key_that_is_published() -> None:
-    source = (ROOT / "operator" / "providerswitch" / "publish" / "choice.py").read_text()
-    strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    spelled = {text for text in strings if isinstance(text, str) and text.startswith("LLM_")}
+    spelled = {name for name in environment(choose_one(auth=AUTH, model="gpt-4o-mini")) if name.startswith("LLM_")}
     variables = {variable for facts in FACTS.values() for variable in facts.native_variables}
     told = {word for row in rows(section(README, "What a consumer reads")) for word in words(row[0])}
     assert told == {*spelled, *variables, *OPENAI_VARIABLES, "provider.json"}

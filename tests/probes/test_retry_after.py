@@ -60,6 +60,16 @@ def test_a_limit_that_is_not_used_up_says_nothing() -> None:
     assert wait(x_ratelimit_remaining_requests="12", x_ratelimit_reset_requests="7s") is None
 
 
+def test_of_two_limits_that_are_used_up_the_later_one_is_waited_for() -> None:
+    requests = {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "1s"}
+    assert wait(**requests, x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens="1m0s") == 60
+
+
+def test_openrouter_tells_the_moment_in_milliseconds() -> None:
+    reset = str(int(NOW.timestamp() + 42) * 1000)
+    assert wait(x_ratelimit_limit="20", x_ratelimit_remaining="0", x_ratelimit_reset=reset) == 42
+
+
 def test_anthropic_tells_the_moment() -> None:
     headers = {
         "anthropic_ratelimit_input_tokens_remaining": "0",

@@ -206,7 +206,7 @@ def test_a_reason_too_long_for_the_history_is_cut_not_refused() -> None:
 
 
 def test_a_field_of_a_newer_release_does_not_hinder_reading() -> None:
-    assert read_publication(json.dumps({**GOOD, "tasks": [{"name": "embed"}]})) is not None
+    assert read_publication(json.dumps({**GOOD, "drills": [{"name": "embed"}]})) is not None
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])

@@ -1,10 +1,12 @@
 """Builders of policy manifests: the smallest the API server accepts, and what a test adds to it."""
 
-from typing import Any
+from typing import Any, Final
 
 from providerswitch.api import meta
 
 Manifest = dict[str, Any]
+AT_ONCE: Final[Manifest] = {"minDwell": "0s"}
+"""A spec.failover under which a better provider is not made to wait for the default minute."""
 
 
 def build_provider(name: str = "openai", provider_type: str | None = None, **fields: Any) -> Manifest:
@@ -31,3 +33,9 @@ def build_policy(name: str, namespace: str, *providers: Manifest, **spec: Any) -
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"primary": listed[0]["name"], "providers": listed, **spec},
     }
+
+
+def build_prompt_policy(name: str, namespace: str, *providers: Manifest, **spec: Any) -> Manifest:
+    """Return a policy that changes for a better provider at once, unless its `failover` has a minDwell of its own."""
+    failover = {**AT_ONCE, **spec.pop("failover", {})}
+    return build_policy(name, namespace, *providers, failover=failover, **spec)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import HealthState, PolicyStatus, Rejection, Switch, SwitchCounts
-from providerswitch.core.decide import Case, Decision, Reason
+from providerswitch.core.case import Case, Decision, Reason
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import Memory
 from providerswitch.core.report import Problem, build_status
@@ -47,6 +47,7 @@ def build_memory(switches: int = 1) -> Memory:
         active_since=NOON,
         revision=2,
         acted_primary="openai",
+        arrived_by="Failover" if switches else "",
         handled_failback="2026-11-01",
         last_good_generation=1,
         history=(build_switch(),) * switches,

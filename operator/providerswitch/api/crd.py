@@ -17,7 +17,12 @@ from providerswitch.api.status import PolicyStatus
 Schema = dict[str, Any]
 
 DROPPED: Final = frozenset({"title", "x-duration", "propertyNames", "exclusiveMinimum", "$defs", "const", "pattern"})
-LIST_MAPS: Final = {"spec.providers": "name", "status.conditions": "type"}
+LIST_MAPS: Final = {
+    "spec.providers": "name",
+    "spec.schedule": "name",
+    "spec.tasks": "name",
+    "status.conditions": "type",
+}
 """Lists that server-side apply merges by key instead of replacing them."""
 
 COLUMNS: Final = (

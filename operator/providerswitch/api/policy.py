@@ -4,31 +4,19 @@ Docstrings under the fields are what `kubectl explain` shows. A field stands her
 """
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from providerswitch.api.durations import Duration
-from providerswitch.api.fields import (
-    DNS_SUBDOMAIN,
-    HEADER_NAME,
-    Label,
-    Model,
-    ObjectName,
-    Path,
-    SecretKeyName,
-    Text,
-    Url,
-    duration_field,
-)
-from providerswitch.api.provider_types import FACTS, ProviderTypeName, host_of
-
-SECOND = timedelta(seconds=1)
-DAY = timedelta(days=1)
-RESERVED_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "cookie"})
-"""Headers a policy may not set: they carry credentials or steer routing."""
+from providerswitch.api.fields import DAY, DNS_SUBDOMAIN, Label, Model, ObjectName, ProviderRef, duration_field
+from providerswitch.api.health_check import HealthCheck, QualityChecks
+from providerswitch.api.provider import Provider
+from providerswitch.api.provider_types import FACTS, host_of
+from providerswitch.api.selection import ScheduleEntry, Selection, Task
 
 
 class Protocol(StrEnum):
@@ -45,91 +33,6 @@ class Mode(StrEnum):
     MANUAL = "Manual"
 
 
-class SecretKeyRef(Model):
-    """One key of a Secret in the policy's own namespace."""
-
-    name: ObjectName
-    """Name of the Secret, in the policy's own namespace."""
-    key: SecretKeyName
-    """Key in the Secret's data that holds the API key."""
-
-
-class Auth(Model):
-    """Where a provider's API key is kept."""
-
-    secret_key_ref: SecretKeyRef
-    """The Secret key that holds the API key. It is sent only to the type's official hosts, or to hosts that the
-    Secret's annotation providerswitch.dev/hosts lists."""
-
-
-HeaderName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=HEADER_NAME)]
-
-
-class Provider(Model):
-    """One LLM provider the team may use."""
-
-    name: Label
-    """Name that primary, backups and the status refer to."""
-    type: ProviderTypeName
-    """What kind of API it is; decides how it is probed and how its errors are read."""
-    model: Text | None = None
-    """Model published as LLM_MODEL, and asked by generation probes."""
-    base_url: Url | None = Field(default=None, alias="baseURL")
-    """Native base URL of the API. Default: the type's own; required for types that have none."""
-    auth: Auth | None = None
-    """The API key. Left out: only liveness is checked, and an answer 401 counts as alive."""
-    headers: dict[HeaderName, Text] = Field(default={}, max_length=16)
-    """Extra headers for probes; not for secrets."""
-    failure_domain: Text | None = None
-    """Providers that share a failure domain fail together and do not disprove a fault of our own network.
-    Default: the host and port of the base URL."""
-
-    @model_validator(mode="after")
-    def _has_an_address(self) -> Self:
-        url = FACTS[self.type].native_base_url(self.base_url)
-        if not url:
-            raise ValueError(f'type {self.type} has no default address; set baseURL of provider "{self.name}"')
-        if not host_of(url):
-            raise ValueError(
-                f'baseURL of provider "{self.name}" has no host and port that can be called; write it like'
-                " https://api.openai.com/v1, other scripts in punycode"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _sets_no_reserved_header(self) -> Self:
-        reserved = sorted(name for name in self.headers if name.lower() in RESERVED_HEADERS)
-        if reserved:
-            raise ValueError(f'headers of provider "{self.name}" may not set {", ".join(reserved)}; use auth')
-        return self
-
-
-class Generation(Model):
-    """Billed probes: ask for one token now and then."""
-
-    interval: Duration = duration_field("10m", 10 * SECOND, DAY)
-    """Time between two billed probes of a provider."""
-
-
-class HealthCheck(Model):
-    """How providers are probed, and how many answers make a change."""
-
-    interval: Duration = duration_field("30s", SECOND, DAY)
-    """Time between two probes of a provider that works, or that is known to be down."""
-    timeout: Duration = duration_field("10s", timedelta(milliseconds=100), 120 * SECOND)
-    """Hard deadline of a probe, from name look-up to the last byte."""
-    fast_interval: Duration = duration_field("1s", timedelta(milliseconds=100), DAY)
-    """Time between two probes after a first failure, until the provider is either well or down."""
-    failure_threshold: int = Field(default=3, ge=1, le=100)
-    """Consecutive failed probes that take a provider out of the choice."""
-    recovery_threshold: int = Field(default=5, ge=1, le=100)
-    """Consecutive good probes that bring a provider back, once its blacklist time is over."""
-    path: Path | None = None
-    """Path that providers of type http are asked; default "/"."""
-    generation: Generation | None = None
-    """Billed probes. Left out: only unbilled checks are made, which cannot see an outage of generation alone."""
-
-
 class Failover(Model):
     """What happens when the active provider fails, and when the primary is back."""
 
@@ -140,6 +43,10 @@ class Failover(Model):
     failback: Mode = Mode.AUTOMATIC
     """Automatic returns to the preferred provider when it has recovered. Manual stays until primary is edited, the
     annotation providerswitch.dev/failback-requested-at changes, or the active provider fails."""
+    min_dwell: Duration = duration_field("60s", timedelta(0), DAY)
+    """How long a choice stays at least before it is changed for a better one. A failing provider is left at once."""
+    max_switches_per_hour: int = Field(default=12, ge=1, le=50)
+    """After this many switches within an hour, only a failing provider and a person still cause one."""
 
 
 class PublishedConfigMap(Model):
@@ -166,9 +73,6 @@ class Publish(Model):
     the provider's, and DNS caches delay it: prefer the ConfigMap for external providers."""
 
 
-ProviderRef = Annotated[str, StringConstraints(min_length=1, max_length=63)]
-
-
 class PolicySpec(Model):
     """The providers a team may use and the rules for choosing between them."""
 
@@ -187,6 +91,14 @@ class PolicySpec(Model):
     """How providers are probed."""
     failover: Failover = Failover()
     """What happens when the active provider fails."""
+    selection: Selection = Selection()
+    """How the best of the providers that may serve is found."""
+    schedule: list[ScheduleEntry] = Field(default=[], max_length=16)
+    """Other rules for times of the day or week. The first entry that is in force wins; health wins over all."""
+    tasks: list[Task] = Field(default=[], max_length=8)
+    """Uses of the models that have their own active provider."""
+    quality_checks: QualityChecks | None = None
+    """Golden prompts that measure how good the answers are. Billed; left out: none are asked."""
     publish: Publish = Publish()
     """Where the choice is published."""
 
@@ -195,9 +107,23 @@ class PolicySpec(Model):
         names = [provider.name for provider in self.providers]
         if len(set(names)) != len(names):
             raise ValueError("providers: each name may stand only once")
-        for field, value in (("primary", self.primary), *(("backups", name) for name in self.backups or ())):
+        for field, value in self._references():
             if value not in names:
                 raise ValueError(f'{field}: "{value}" is not the name of a listed provider')
+        return self
+
+    def _references(self) -> Iterator[tuple[str, str]]:
+        yield "primary", self.primary
+        yield from (("backups", name) for name in self.backups or ())
+        yield from ((f'schedule "{entry.name}"', entry.primary) for entry in self.schedule if entry.primary)
+        yield from ((f'tasks "{task.name}"', task.primary) for task in self.tasks if task.primary)
+
+    @model_validator(mode="after")
+    def _named_entries_stand_once(self) -> Self:
+        for field, named in (("schedule", self.schedule), ("tasks", self.tasks)):
+            names = [entry.name for entry in named]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field}: each name may stand only once")
         return self
 
     @model_validator(mode="after")

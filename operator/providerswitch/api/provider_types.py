@@ -25,6 +25,38 @@ class ProviderTypeName(StrEnum):
     HTTP = "http"
 
 
+class Capability(StrEnum):
+    """What a provider can do."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
+    VISION = "vision"
+    TOOLS = "tools"
+    JSON = "json"
+    AUDIO = "audio"
+
+
+GENERATES: Final = frozenset(
+    {Capability.CHAT, Capability.COMPLETIONS, Capability.TOOLS, Capability.JSON, Capability.EMBEDDINGS}
+)
+"""What a server of open models does with one or another of them; what is rarer has to be said."""
+SEES_AND_HEARS: Final = GENERATES | {Capability.VISION, Capability.AUDIO}
+
+EMBEDDING_SIGNS: Final = ("embed", "bge-", "e5-", "gte-")
+"""Parts of the names of models that embed and do not chat."""
+RERANK_SIGNS: Final = ("rerank",)
+
+
+def purpose_of(model: str | None) -> frozenset[Capability]:
+    """Return what a model is for, as far as its name tells; empty where it tells nothing."""
+    name = (model or "").lower()
+    if any(sign in name for sign in RERANK_SIGNS):
+        return frozenset({Capability.RERANK})
+    return frozenset({Capability.EMBEDDINGS}) if any(sign in name for sign in EMBEDDING_SIGNS) else frozenset()
+
+
 OPENAI_VARIABLES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 """Both names are read by clients in the field: the first by openai >= 1, the second by older ones and LangChain."""
 
@@ -41,6 +73,7 @@ class ProviderFacts:
             subdomain". Empty: no host is official.
         native_protocol: the wire protocol published as LLM_PROTOCOL under `protocol: native`.
         native_variables: the SDK's own base-URL variables under `protocol: native`.
+        capabilities: what it can do with one model or another; None where nobody knows.
     """
 
     default_base_url: str | None
@@ -49,6 +82,7 @@ class ProviderFacts:
     official_hosts: tuple[str, ...] = ()
     native_protocol: str = "openai"
     native_variables: tuple[str, ...] = OPENAI_VARIABLES
+    capabilities: frozenset[Capability] | None = GENERATES
 
     def native_base_url(self, given: str | None) -> str:
         """Return the base URL without trailing slash and redundant suffix; `given` wins over the default."""
@@ -77,12 +111,12 @@ def host_of(url: str) -> str:
         port = parts.port
     except ValueError:
         return ""
-    return (parts.hostname or "") if port != 0 else ""
+    return (parts.hostname or "").lower() if port != 0 else ""
 
 
 FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
     ProviderTypeName.OPENAI: ProviderFacts(
-        "https://api.openai.com/v1", official_hosts=("api.openai.com", ".api.openai.com")
+        "https://api.openai.com/v1", official_hosts=("api.openai.com", ".api.openai.com"), capabilities=SEES_AND_HEARS
     ),
     ProviderTypeName.ANTHROPIC: ProviderFacts(
         "https://api.anthropic.com",
@@ -91,6 +125,7 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=("api.anthropic.com",),
         native_protocol="anthropic",
         native_variables=("ANTHROPIC_BASE_URL",),
+        capabilities=frozenset({Capability.CHAT, Capability.VISION, Capability.TOOLS, Capability.JSON}),
     ),
     ProviderTypeName.GOOGLE: ProviderFacts(
         "https://generativelanguage.googleapis.com",
@@ -99,9 +134,14 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=("generativelanguage.googleapis.com",),
         native_protocol="google",
         native_variables=("GOOGLE_GEMINI_BASE_URL",),
+        capabilities=SEES_AND_HEARS - {Capability.COMPLETIONS},
     ),
     ProviderTypeName.JINA: ProviderFacts(
-        "https://api.jina.ai/v1", official_hosts=("api.jina.ai",), native_protocol="jina", native_variables=()
+        "https://api.jina.ai/v1",
+        official_hosts=("api.jina.ai",),
+        native_protocol="jina",
+        native_variables=(),
+        capabilities=frozenset({Capability.EMBEDDINGS, Capability.RERANK}),
     ),
     ProviderTypeName.AZURE_OPENAI: ProviderFacts(
         None,
@@ -110,10 +150,11 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
         native_protocol="azure-openai",
         native_variables=("AZURE_OPENAI_ENDPOINT",),
+        capabilities=SEES_AND_HEARS,
     ),
     ProviderTypeName.OPENAI_COMPATIBLE: ProviderFacts(None),
     ProviderTypeName.VLLM: ProviderFacts(None, openai_suffix="/v1", redundant_suffixes=("/v1",)),
     ProviderTypeName.OLLAMA: ProviderFacts(None, openai_suffix="/v1", redundant_suffixes=("/v1",)),
-    ProviderTypeName.HTTP: ProviderFacts(None, native_protocol="http", native_variables=()),
+    ProviderTypeName.HTTP: ProviderFacts(None, native_protocol="http", native_variables=(), capabilities=None),
 }
 """One entry for each provider type."""

@@ -8,8 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from providerswitch.api.fields import DNS_LABEL, DNS_SUBDOMAIN, HEADER_NAME, ONE_LINE, SECRET_KEY, URL_PATH
-from providerswitch.api.policy import RESERVED_HEADERS
+from providerswitch.api.fields import (
+    CRON,
+    DNS_LABEL,
+    DNS_SUBDOMAIN,
+    HEADER_NAME,
+    ONE_LINE,
+    SECRET_KEY,
+    TIME_ZONE,
+    URL_PATH,
+)
+from providerswitch.api.provider import RESERVED_HEADERS
 from providerswitch.api.provider_types import FACTS
 
 DURATION: Final = r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$"
@@ -48,6 +57,28 @@ RESERVED: Final = _quoted(sorted(RESERVED_HEADERS))
 UNKNOWN_BACKUP: Final = "self.backups.filter(b, !self.providers.exists(p, p.name == b))[0]"
 REPEATED_BACKUP: Final = "self.backups.filter(b, !self.backups.exists_one(c, c == b))[0]"
 PARSED: Final = "isURL(self) && url(self)"
+STRAY_SCHEDULE: Final = "self.schedule.filter(e, has(e.primary) && !self.providers.exists(p, p.name == e.primary))[0]"
+STRAY_TASK: Final = "self.tasks.filter(t, has(t.primary) && !self.providers.exists(p, p.name == t.primary))[0]"
+
+
+def _url_rules(field: str, example: str) -> tuple[Rule, Rule]:
+    return (
+        Rule(
+            f"{PARSED}.getScheme() in ['http', 'https'] && url(self).getHostname() != ''",
+            f"{field} must be an http or https URL with a host, such as {example}",
+        ),
+        Rule(
+            "!self.contains('@') && !self.contains('?') && !self.contains('#')",
+            f"{field} may hold no user name, query or fragment: leave them out"
+            + ("; a key goes into a Secret that auth refers to" if field == "baseURL" else ""),
+        ),
+    )
+
+
+WEIGHTS_COUNT: Final = Rule(
+    "!has(self.latency) || self.latency + self.accuracy + self.cost + self.availability > 0.0",
+    "at least one weight must be more than 0: a score needs something to count",
+)
 
 RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "spec": (
@@ -71,6 +102,21 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             ".backups",
             computed=True,
         ),
+        Rule(
+            "!has(self.schedule) || self.schedule.all(e, !has(e.primary) || self.providers.exists(p, p.name =="
+            " e.primary))",
+            f"'primary \"' + {STRAY_SCHEDULE}.primary + '\" is not the name of a listed provider: add it to providers,"
+            " or correct the name'",
+            ".schedule",
+            computed=True,
+        ),
+        Rule(
+            "!has(self.tasks) || self.tasks.all(t, !has(t.primary) || self.providers.exists(p, p.name == t.primary))",
+            f"'primary \"' + {STRAY_TASK}.primary + '\" is not the name of a listed provider: add it to providers, or"
+            " correct the name'",
+            ".tasks",
+            computed=True,
+        ),
     ),
     "spec.providers[]": (
         Rule(
@@ -79,15 +125,26 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             computed=True,
         ),
     ),
-    "spec.providers[].baseURL": (
+    "spec.providers[].baseURL": _url_rules("baseURL", "https://api.openai.com/v1"),
+    "spec.providers[].statusPage": _url_rules("statusPage", "https://status.openai.com"),
+    "spec.selection.metricsSource.prometheus.url": _url_rules("url", "http://prometheus.monitoring:9090"),
+    "spec.selection.weights": (WEIGHTS_COUNT,),
+    "spec.tasks[].weights": (WEIGHTS_COUNT,),
+    "spec.schedule[]": (
         Rule(
-            f"{PARSED}.getScheme() in ['http', 'https'] && url(self).getHostname() != ''",
-            "baseURL must be an http or https URL with a host, such as https://api.openai.com/v1",
+            "[has(self.primary), has(self.strategy), has(self.rotate) && self.rotate].filter(set, set).size() == 1",
+            "set exactly one of primary, strategy and rotate: true",
         ),
         Rule(
-            "!self.contains('@') && !self.contains('?') && !self.contains('#')",
-            "baseURL may hold no user name, query or fragment: leave them out; a key goes into a Secret that auth"
-            " refers to",
+            "(has(self.rotate) && self.rotate) != has(self.duration)",
+            "duration is needed, but not beside rotate: true, which lasts until its next turn",
+            ".duration",
+        ),
+    ),
+    "spec.qualityChecks.prompts[].expect": (
+        Rule(
+            "has(self.contains) || has(self.regex) || has(self.embeddingNear) || (has(self.json) && self.json)",
+            "expect nothing, and every answer is good: set contains, regex, json or embeddingNear",
         ),
     ),
     "spec.providers[].headers": (
@@ -110,6 +167,8 @@ SHAPES: Final[Mapping[str, str]] = {
     " each dot",
     SECRET_KEY: "use letters, digits, hyphens, underscores and dots",
     URL_PATH: "begin with a slash and leave out white space, such as /health",
+    CRON: "write the five fields of a crontab with one space between them, such as 0 22 * * 1-5",
+    TIME_ZONE: "write the IANA name of a time zone, such as Europe/Berlin",
     ONE_LINE: "write one line of more than blanks, without tabs and other control characters",
 }
 """What a user reads instead of a regular expression that did not match."""

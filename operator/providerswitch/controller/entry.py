@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from providerswitch.api.selection import Strategy
 from providerswitch.api.status import PolicyStatus, Switch
 from providerswitch.controller.policy import Policy
 from providerswitch.core.health import HealthRules, ProviderHealth
@@ -27,11 +29,19 @@ class Entry:
         status: as last written to (or first read from) the API server.
         restored: memory has been compared with what is published.
         targets, problems: what the last gathering found; by provider name.
+        mistakes: parts of the spec that are ignored until they are mended.
         acquaintances: the last target of each provider whose configuration could be honoured.
         published: the bodies last applied or found in order.
         unannounced: switches that no Event tells of yet.
         publish_problem: why the last publication was refused.
         retries: consecutive failed reconciles.
+        passed_over: candidates that did not answer their validation probe in the present reconcile.
+        misfits: providers that can never be chosen for the policy itself.
+        shares: percent of the traffic of each provider, under strategy Weighted.
+        exhausted: what the budget of billed requests says; None while there is room.
+        written: the status as it stands at the API server, as far as it is known, and when it was written.
+        arrived_at: when the newest spec came in and is not in force yet.
+        config_load: from the arrival of the last changed spec to its decision in force.
     """
 
     key: ObjectKey
@@ -45,12 +55,21 @@ class Entry:
     secrets: frozenset[ObjectKey] = frozenset()
     targets: Mapping[str, ProbeTarget] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
+    mistakes: tuple[Problem, ...] = ()
     acquaintances: dict[str, ProbeTarget] = field(default_factory=dict)
     healths: dict[str, ProviderHealth] = field(default_factory=dict)
     publication: Publication | None = None
     published: dict[TargetKey, Object] = field(default_factory=dict)
     publish_problem: Problem | None = None
     unannounced: list[Switch] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    misfits: Mapping[str, str] = field(default_factory=dict)
+    shares: Mapping[str, int] = field(default_factory=dict)
+    exhausted: str | None = None
+    written: Object | None = None
+    written_at: datetime | None = None
+    arrived_at: datetime | None = None
+    config_load: timedelta | None = None
     last_log: str = ""
     dirty: bool = False
     retries: int = 0
@@ -69,3 +88,13 @@ class Entry:
             patience=spec.health_check.interval,
             deepest=Tier.GENERATION if spec.health_check.generation else Tier.LIVENESS,
         )
+
+    @property
+    def weighs_each_outcome(self) -> bool:
+        """Whether any probe may change the choice, not only one that changes a provider's health."""
+        spec = self.policy.spec if self.policy else None
+        if spec is None:
+            return False
+        strategies = {spec.selection.strategy, *(task.strategy for task in spec.tasks)}
+        strategies |= {entry.strategy for entry in spec.schedule}
+        return spec.selection.leaves_degraded or bool(strategies & {Strategy.PERFORMANCE, Strategy.COST})

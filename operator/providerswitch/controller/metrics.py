@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from providerswitch.api.status import HealthState, Switch
+from providerswitch.controller.figures import Figures
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.objects import ObjectKey
+from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.target import ProbeTarget
 
 POLICY = ("namespace", "policy")
@@ -20,6 +22,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._hosts: set[str] = set()
+        self.figures = Figures(registry)
         self.active = Gauge(
             "providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"), registry=registry
         )
@@ -62,6 +65,27 @@ class Metrics:
             buckets=COARSE_SECONDS,
             registry=registry,
         )
+        self.config_load_seconds = Histogram(
+            "providerswitch_config_load_duration_seconds",
+            "From the arrival of a changed spec to its decision in force",
+            buckets=FINE_SECONDS,
+            registry=registry,
+        )
+        self.held = Counter(
+            "providerswitch_switches_held_total",
+            "Switches for the better that flap control held back",
+            (*POLICY, "trigger"),
+            registry=registry,
+        )
+        self.hints = Counter(
+            "providerswitch_hints_total", "Hints that led to a probe at once", ("source",), registry=registry
+        )
+        self.quality_checks = Counter(
+            "providerswitch_quality_checks_total",
+            "Golden prompts by verdict",
+            ("type", "host", "verdict"),
+            registry=registry,
+        )
         self.probes = Counter(
             "providerswitch_probes_total",
             "Probes by outcome class",
@@ -98,10 +122,17 @@ class Metrics:
         self.probes.labels(target.type, target.host, outcome.tier, outcome.health_class).inc()
         self.probe_seconds.labels(target.type).observe((outcome.ended_at - outcome.started_at).total_seconds())
 
+    def count_answer(self, target: ProbeTarget, asked: Asked) -> None:
+        """Count the answer to one golden prompt."""
+        self._hosts.add(target.host)
+        verdict = {True: "good", False: "bad", None: "none"}[asked.passed]
+        self.quality_checks.labels(target.type, target.host, verdict).inc()
+
     def keep_hosts(self, hosts: frozenset[str]) -> None:
         """Drop the series of hosts that are no longer probed; their names are chosen by the authors of policies."""
         for host in self._hosts - hosts:
             self.probes.remove_by_labels({"host": host})
+            self.quality_checks.remove_by_labels({"host": host})
         self._hosts &= hosts
 
     def count_switch(self, key: ObjectKey, switch: Switch, detected: timedelta | None) -> None:
@@ -129,5 +160,6 @@ class Metrics:
     def forget(self, key: ObjectKey) -> None:
         """Drop all series of a policy that is gone."""
         labels = {"namespace": key.namespace, "policy": key.name}
-        for metric in (self.active, self.state, self.ready, self.switches, self.last_switch, self.drift):
+        for metric in (self.active, self.state, self.ready, self.switches, self.last_switch, self.drift, self.held):
             metric.remove_by_labels(labels)
+        self.figures.forget(key)

@@ -4,11 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import kopf
 
+from providerswitch.api.health_check import QualityChecks
 from providerswitch.controller.children import SELECTOR, Children, policy_of
+from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, build_kopf_settings
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.reconciler import Reconciler
@@ -20,7 +23,9 @@ from providerswitch.kube.login import Login
 from providerswitch.kube.objects import SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.kube.watch import Listener, Watched, watch_forever
+from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.scheduler import Scheduler
+from providerswitch.probes.status_page import PageStatus
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.publish.metadata import drifted
 from providerswitch.publish.targets import RESOURCES, TargetKey
@@ -45,6 +50,8 @@ class Operator:
     children: Children
     secrets: SecretStore
     scheduler: Scheduler
+    evidence: Evidence
+    clock: Callable[[], datetime]
     ready: bool = False
     _watching: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -54,7 +61,8 @@ class Operator:
 
         A task that is cancelled from within ends silently, task group or not.
         """
-        return self.scheduler.alive and not any(task.done() for task in self._watching)
+        asking = self.scheduler.alive and self.evidence.alive
+        return asking and not any(task.done() for task in self._watching)
 
     async def run(self, take_signals: Callable[[], None]) -> None:
         """Work until cancelled; what is under way then gets a moment to finish.
@@ -85,6 +93,7 @@ class Operator:
                     task.cancel()
         finally:
             self.ready = False
+            await self.evidence.aclose()
             await self.scheduler.aclose()
 
     async def _follow_policies(self, take_signals: Callable[[], None]) -> None:
@@ -144,6 +153,7 @@ class Operator:
 
     def forget(self, key: ObjectKey) -> None:
         """End all work for a policy that is gone."""
+        self.evidence.forget(key)
         entry = self.registry.remove(key, self.scheduler)
         if entry:
             self.reconciler.stop(entry)
@@ -161,6 +171,19 @@ class Operator:
         self.registry.hear(target, outcome, self.scheduler)
         self.metrics.frozen.set(self.registry.network.frozen is not None)
         self.metrics.targets.set(self.scheduler.targets)
+
+    def on_answer(self, target: ProbeTarget, checks: QualityChecks, asked: Asked) -> None:
+        """Take in the answer to a golden prompt."""
+        self.metrics.count_answer(target, asked)
+        self.registry.hear_answer(target, checks, asked, self.clock())
+
+    def on_page(self, url: str, page: PageStatus) -> None:
+        """Take in trouble that a status page tells of."""
+        log.info(
+            "a status page tells of trouble; its providers are probed now", extra={"page": url, "says": page.indicator}
+        )
+        self.metrics.hints.labels("statuspage").inc()
+        self.registry.hear_page(url, self.scheduler)
 
     def on_child(self, target: TargetKey, obj: Object) -> None:
         """Take in a change of a published object: somebody else's is put right at once."""

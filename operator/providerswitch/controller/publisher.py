@@ -4,19 +4,21 @@ A new revision where the choice or its content changed, repair where it drifted,
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from providerswitch.api.errors import UserError
-from providerswitch.api.status import Rejection, Switch
+from providerswitch.api.policy import PolicySpec
+from providerswitch.api.provider import Provider
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.recording import build_switch, detection, repeats
 from providerswitch.controller.switching import Switching
-from providerswitch.core.decide import Case, Decision
+from providerswitch.core.case import Case, Decision
 from providerswitch.core.memory import Publication, commit
-from providerswitch.core.report import Problem
+from providerswitch.core.report import Problem, Settled
 from providerswitch.kube.client import Object
 from providerswitch.publish.choice import Choice
 from providerswitch.publish.metadata import drifted
@@ -51,11 +53,41 @@ class Publisher:
             await self._keep_current(entry, case, decision, rehearse=refused_before)
             return
         publication = self._next(entry, decision, decided_from)
-        detected = _detection(case, decided_from)
-        if refused_before and not await self._rehearse(entry, publication):
+        made = (Settled(None, case, decision),)
+        await self._switch(entry, publication, made, decided_from, rehearse=refused_before)
+
+    async def enact_tasks(self, entry: Entry, settled: Sequence[Settled], decided_from: datetime) -> None:
+        """Publish what was decided for tasks, all in one revision.
+
+        While what is published of the policy itself cannot be honoured by its spec, the last good stays as it is.
+
+        Raises:
+            ApiServerError: to be retried.
+        """
+        made = tuple(each for each in settled if each.decision.trigger)
+        current, memory = entry.publication, entry.memory
+        if not made or current is None or entry.publish_problem or memory.active in entry.problems:
+            return
+        chosen = {each.task or "": each.decision.provider or "" for each in made}
+        revision, tasks = memory.revision + 1, {**current.tasks, **chosen}
+        publication = replace(current, revision=revision, tasks=tasks)
+        await self._switch(entry, publication, made, decided_from, rehearse=False)
+
+    async def _switch(
+        self,
+        entry: Entry,
+        publication: Publication,
+        made: Sequence[Settled],
+        decided_from: datetime,
+        *,
+        rehearse: bool,
+    ) -> None:
+        if rehearse and not await self._rehearse(entry, publication):
             return
         outcome = await self._publish(entry, publication)
-        self._record(entry, decision, publication, detected=detected, outcome=outcome)
+        if outcome:
+            for each in made:
+                self._record(entry, each, publication, decided_from, succeeded=outcome == "Succeeded")
 
     async def _keep_current(self, entry: Entry, case: Case, decision: Decision, *, rehearse: bool) -> None:
         """Same provider: publish what the spec changed about it, or put right what others changed."""
@@ -95,6 +127,7 @@ class Publisher:
             trigger="SpecChange",
             why=decision.why,
             decided_at=memory.active_since or case.now,
+            tasks=_seated(entry),
         )
 
     def _stands(self, entry: Entry, bodies: dict[TargetKey, Object]) -> bool:
@@ -140,6 +173,7 @@ class Publisher:
             trigger=decision.trigger or "",
             why=decision.why,
             decided_at=now,
+            tasks=_seated(entry),
         )
 
     def _choice(self, entry: Entry, publication: Publication) -> Choice:
@@ -156,7 +190,9 @@ class Publisher:
             why=publication.why,
             decided_at=publication.decided_at or self.clock(),
             previous=publication.previous,
-            fallbacks=tuple(name for name in policy.spec.order() if name != provider.name),
+            fallbacks=tuple(name for name in policy.spec.order() if name not in {provider.name, *entry.misfits}),
+            tasks=_chosen_for_tasks(policy.spec, publication),
+            shares=entry.shares,
         )
 
     async def _rehearse(self, entry: Entry, publication: Publication) -> bool:
@@ -182,52 +218,37 @@ class Publisher:
         return "Succeeded"
 
     def _record(
-        self, entry: Entry, decision: Decision, publication: Publication, *, detected: timedelta | None, outcome: str
+        self, entry: Entry, made: Settled, publication: Publication, decided_from: datetime, *, succeeded: bool
     ) -> None:
-        if not outcome:
-            return
-        now = self.clock()
-        switch = build_switch(decision, publication, now=now, detected=detected, outcome=outcome)
-        if _repeats(entry, switch):
+        task = made.task
+        detected = detection(made.case, decided_from)
+        switch = build_switch(
+            made.decision,
+            publication,
+            former=entry.memory.seat(task).active,
+            decided_at=decided_from,
+            now=self.clock(),
+            detected=detected,
+            succeeded=succeeded,
+            task=task,
+        )
+        if repeats(entry, switch):
             return
         self.metrics.count_switch(entry.key, switch, detected)
         entry.memory = commit(entry.memory, switch)
         entry.unannounced.append(switch)
 
 
-def _repeats(entry: Entry, switch: Switch) -> bool:
-    """Tell whether a switch was undone like the last one: tried again for hours, it would drive out all history."""
-    return switch.outcome == "RolledBack" and any(
-        (last.outcome, last.revision, last.to) == (switch.outcome, switch.revision, switch.to)
-        for last in entry.memory.history[:1]
-    )
+def _seated(entry: Entry) -> dict[str, str]:
+    """Return the providers of the tasks that the spec has and that have one."""
+    assert entry.policy is not None
+    active = {task.name: entry.memory.seat(task.name).active for task in entry.policy.spec.tasks}
+    return {task: name for task, name in active.items() if name and entry.policy.spec.provider(name)}
 
 
-def _detection(case: Case, decided: datetime) -> timedelta | None:
-    """Return how long it took from the first failed probe of the active provider to the decision to leave it."""
-    health = case.health(case.active) if case.active else None
-    if health is None or health.may_stay or health.first_failure_at is None:
-        return None
-    return max(timedelta(0), decided - health.first_failure_at)
-
-
-def build_switch(
-    decision: Decision, publication: Publication, *, now: datetime, detected: timedelta | None, outcome: str
-) -> Switch:
-    """Return the history entry of a switch."""
-    took = now - (publication.decided_at or now)
-    return Switch(
-        time=now,
-        from_provider=publication.previous,
-        to=publication.active,
-        revision=publication.revision,
-        trigger=publication.trigger,
-        reason=decision.why[:1024],
-        detect_millis=round(detected.total_seconds() * 1000) if detected is not None else None,
-        switch_millis=round(took.total_seconds() * 1000),
-        outcome="Succeeded" if outcome == "Succeeded" else "RolledBack",
-        rejected=[Rejection(provider=each.provider, why=each.why[:512]) for each in decision.rejected] or None,
-    )
+def _chosen_for_tasks(spec: PolicySpec, publication: Publication) -> dict[str, Provider]:
+    chosen = {task.name: spec.provider(publication.tasks.get(task.name, "")) for task in spec.tasks}
+    return {task: provider for task, provider in chosen.items() if provider}
 
 
 def _who(entry: Entry) -> dict[str, str]:

@@ -6,22 +6,32 @@ one policy concerns another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from providerswitch.api.errors import ApiServerError, InvariantError
+from providerswitch.api.selection import Task
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
-from providerswitch.controller.wanted import want
-from providerswitch.core.decide import Case, Decision, decide
-from providerswitch.core.memory import settle_requests
+from providerswitch.controller.spending import look_at_budget
+from providerswitch.controller.wanted import find_mistakes, want
+from providerswitch.core.case import Case, Decision, Trigger, next_look
+from providerswitch.core.decide import decide
+from providerswitch.core.memory import settle_requests, settle_task
+from providerswitch.core.report import Background, Settled
+from providerswitch.core.rotation import consult, take_turn
+from providerswitch.core.schedule import stand
+from providerswitch.core.service import watch_consumers, watch_providers
+from providerswitch.core.situation import Situation, build_case
+from providerswitch.core.tasks import misfits_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
 
@@ -37,6 +47,19 @@ FINISH_SECONDS: Final = 2.0
 """A switch takes milliseconds; one that hangs at the end of the process is finished or undone by the next."""
 
 
+HOUSEKEEPING_SECONDS: Final = 60.0
+"""What only time changes (thresholds, a new day's budget, figures of resilience) is looked at so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A decision, and what was seen when it was made."""
+
+    situation: Situation
+    case: Case
+    decision: Decision
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a reconcile works with."""
@@ -48,6 +71,7 @@ class Parts:
     publisher: Publisher
     reporter: Reporter
     metrics: Metrics
+    evidence: Evidence
     clock: Callable[[], datetime]
 
 
@@ -64,6 +88,8 @@ class Reconciler:
 
     def wake(self, entry: Entry) -> None:
         """Ask for a reconcile; repeated calls before it runs are one."""
+        if entry.arrived_at is None and entry.newest is not entry.policy:
+            entry.arrived_at = self._parts.clock()
         entry.dirty = True
         if entry.task is None or entry.task.done():
             entry.task = asyncio.create_task(self._drain(entry), name=f"reconcile {entry.key}")
@@ -129,19 +155,35 @@ class Reconciler:
             await self._parts.reporter.report_unreadable(entry)
             return
         await self._gather(entry)
-        decided_from = self._parts.clock()
-        case, decision = await self._settle(entry)
-        await self._parts.publisher.enact(entry, case, decision, decided_from)
-        self._remember_requests(entry, case)
-        await self._report(entry, case, decision)
-        if entry.publish_problem:
-            self._later(entry, REFUSED_RETRY.total_seconds())
+        self._take_turn(entry)
+        made = await self._decide_and_publish(entry)
+        tasks = await self._serve_tasks(entry)
+        held = _hold(entry, None, made.situation)
+        self._note_load(entry)
+        self._look_back(entry, held.case)
+        background = self._background(entry, tuple(tasks), held.case)
+        await self._parts.reporter.report(entry, held, made.decision, background)
+        self._plan_next(entry, (next_look(each.case, each.decision) for each in (held, *tasks)))
 
-    async def _report(self, entry: Entry, case: Case, made: Decision) -> None:
-        """Report what holds now that the decision has been enacted; the decision itself is for the log."""
-        memory = entry.memory
-        settled = replace(case, active=memory.active, acted_primary=memory.acted_primary)
-        await self._parts.reporter.report(entry, settled, decide(settled), made)
+    def _background(self, entry: Entry, tasks: tuple[Settled, ...], case: Case) -> Background:
+        assert entry.policy is not None
+        spec = entry.policy.spec
+        return Background(
+            tasks=tasks,
+            standing=stand(spec.schedule, case.now) if spec.schedule else None,
+            domains={name: target.host for name, target in entry.targets.items()},
+            exhausted=entry.exhausted,
+            budgeted=spec.health_check.budget is not None,
+            source=self._parts.evidence.source_problem(entry),
+            config_load=entry.config_load,
+            resilient=entry.memory.active is not None,
+        )
+
+    def _note_load(self, entry: Entry) -> None:
+        """Measure how long a changed spec took to be in force."""
+        if entry.arrived_at and entry.policy is entry.newest:
+            entry.config_load, entry.arrived_at = self._parts.clock() - entry.arrived_at, None
+            self._parts.metrics.config_load_seconds.observe(entry.config_load.total_seconds())
 
     async def _gather(self, entry: Entry) -> None:
         parts, policy = self._parts, entry.policy
@@ -149,26 +191,79 @@ class Reconciler:
         used = parts.registry.use_secrets(entry)
         secrets = {key: await parts.secrets.read(key) for key in used}
         parts.secrets.retain(parts.registry.secrets_in_use())
+        look_at_budget(entry, parts.clock())
         parts.registry.watch(entry, want(policy.spec, entry.key.namespace, secrets), parts.scheduler)
+        entry.misfits, entry.mistakes = misfits_of(policy.spec, None), find_mistakes(policy.spec)
+        parts.evidence.subscribe(entry)
+        entry.passed_over = {}
         if not entry.restored:
             restore(entry, parts.children, parts.clock())
 
-    async def _settle(self, entry: Entry) -> tuple[Case, Decision]:
+    def _take_turn(self, entry: Entry) -> None:
+        """Let the schedule's rotation go on, where it has one."""
+        assert entry.policy is not None
+        schedule, now = entry.policy.spec.schedule, self._parts.clock()
+        timetable = consult(schedule, now) if schedule else None
+        if timetable and timetable.entry and timetable.entry.rotate:
+            case = build_case(entry.policy.spec, entry.memory, self._situation(entry))
+            turn = take_turn(entry.memory.rotation, timetable.entry, case.order, case.may_serve, now)
+            entry.memory = replace(entry.memory, rotation=turn)
+
+    async def _decide_and_publish(self, entry: Entry) -> _Made:
+        decided_from = self._parts.clock()
+        made = await self._settle(entry, None)
+        case, decision = made.case, made.decision
+        entry.memory = watch_consumers(entry.memory, case)
+        entry.shares = case.outlook.shares if case.outlook else {}
+        await self._parts.publisher.enact(entry, case, decision, decided_from)
+        assert entry.policy is not None
+        entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
+        if decision.trigger is Trigger.MANUAL_SWITCH and entry.memory.rotation.provider:
+            turn = replace(entry.memory.rotation, provider=entry.memory.active)
+            entry.memory = replace(entry.memory, rotation=turn)
+        return made
+
+    async def _serve_tasks(self, entry: Entry) -> list[Settled]:
+        """Decide for the tasks after the policy itself, so that a task's candidate that hangs holds up only tasks."""
+        assert entry.policy is not None
+        tasks, decided_from = entry.policy.spec.tasks, self._parts.clock()
+        if not tasks or entry.memory.revision == 0:
+            return []
+        made = {task.name: await self._settle(entry, task) for task in tasks}
+        settled = [Settled(name, each.case, each.decision) for name, each in made.items()]
+        await self._parts.publisher.enact_tasks(entry, settled, decided_from)
+        for each in settled:
+            entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
+        return [_hold(entry, task, made[task.name].situation) for task in tasks]
+
+    def _look_back(self, entry: Entry, case: Case) -> None:
+        """Remember for the next look who exceeds a threshold, and how long each was up and down."""
+        memory = replace(entry.memory, degraded=case.degraded)
+        now = replace(case, now=self._parts.clock())
+        entry.memory = watch_consumers(watch_providers(memory, now), now)
+
+    def _plan_next(self, entry: Entry, looks: Iterable[datetime | None]) -> None:
+        """Look again when something is due, and now and then for what only time changes."""
+        now = self._parts.clock()
+        waits = [max(0.0, (look - now).total_seconds()) for look in looks if look]
+        waits += [RECHECK_SECONDS] if entry.passed_over else []
+        waits += [REFUSED_RETRY.total_seconds()] if entry.publish_problem else []
+        self._later(entry, min(waits, default=HOUSEKEEPING_SECONDS))
+
+    async def _settle(self, entry: Entry, task: Task | None) -> _Made:
         """Decide, check the candidate with a fresh probe, and decide again on what it said, until a choice stands."""
+        assert entry.policy is not None
         validated: set[str] = set()
-        passed_over: dict[str, str] = {}
         while True:
-            case = self._case(entry, passed_over)
+            situation = self._situation(entry)
+            case = build_case(entry.policy.spec, entry.memory, situation, task)
             decision = decide(case)
             if decision.trigger is None or decision.provider is None or decision.provider in validated:
-                break
+                return _Made(situation, case, decision)
             if await self._validate(entry, case, decision.provider):
                 validated.add(decision.provider)
             else:
-                passed_over[decision.provider] = "no answer to its validation probe yet"
-        if passed_over:
-            self._later(entry, RECHECK_SECONDS)
-        return case, decision
+                entry.passed_over[decision.provider] = "no answer to its validation probe yet"
 
     async def _validate(self, entry: Entry, case: Case, name: str) -> bool:
         """Tell whether a candidate has answered lately: within its interval, and since the trouble began."""
@@ -184,24 +279,23 @@ class Reconciler:
         except TimeoutError:
             return False
 
-    def _case(self, entry: Entry, passed_over: Mapping[str, str]) -> Case:
-        policy, memory = entry.policy, entry.memory
+    def _situation(self, entry: Entry) -> Situation:
+        policy, parts, now = entry.policy, self._parts, self._parts.clock()
         assert policy is not None
         errors = {name: problem.message for name, problem in entry.problems.items()}
-        return Case(
-            now=self._parts.clock(),
-            order=policy.spec.order(),
+        return Situation(
+            now=now,
             healths=dict(entry.healths),
-            config_errors={**errors, **passed_over},
-            mode=policy.spec.failover.mode,
-            failback=policy.spec.failover.failback,
-            active=memory.active,
-            acted_primary=memory.acted_primary,
-            failback_requested=policy.failback_token not in {None, memory.handled_failback},
-            frozen=self._parts.registry.network.frozen,
-            deepest=entry.rules.deepest,
+            config_errors={**errors, **entry.passed_over},
+            measures=parts.registry.measuring.measure(entry, parts.evidence.sources, now),
+            timetable=consult(policy.spec.schedule, now) if policy.spec.schedule else None,
+            failback_token=policy.failback_token,
+            frozen=parts.registry.network.frozen,
         )
 
-    def _remember_requests(self, entry: Entry, case: Case) -> None:
-        assert entry.policy is not None
-        entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
+
+def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:
+    """Return what holds now that a decision has been enacted, from the same that was seen then."""
+    assert entry.policy is not None
+    case = build_case(entry.policy.spec, entry.memory, situation, task)
+    return Settled(task.name if task else None, case, decide(case))

@@ -3,11 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 
+from providerswitch.api.health_check import QualityChecks
+from providerswitch.api.selection import PrometheusSource
 from providerswitch.api.status import HealthState
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.measuring import Measuring
 from providerswitch.controller.network import Network
 from providerswitch.controller.policy import parse_policy, parse_status
+from providerswitch.controller.spending import pay, pay_for_probe
 from providerswitch.controller.wanted import Wanted, cadence_of, secrets_of
 from providerswitch.core.health import ProviderHealth, observe, witness
 from providerswitch.core.memory import restore_memory
@@ -15,6 +20,7 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.core.report import Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey, key_of
+from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.scheduler import Scheduler
 from providerswitch.probes.target import ProbeTarget
 
@@ -32,6 +38,7 @@ class Registry:
         self._watchers: dict[ProbeTarget, set[ObjectKey]] = defaultdict(set)
         self._secret_users: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
         self.network = Network()
+        self.measuring = Measuring()
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries.values()))
@@ -95,7 +102,7 @@ class Registry:
         entry.acquaintances = {name: known for name, known in entry.acquaintances.items() if name in wanted.targets}
         self._route(entry, frozenset(wanted.targets.values()))
         entry.targets, entry.problems = wanted.targets, wanted.problems
-        cadence = cadence_of(entry.policy.spec.health_check)
+        cadence = cadence_of(entry.policy.spec.health_check, billed=entry.exhausted is None)
         scheduler.subscribe(entry.key, dict.fromkeys(wanted.targets.values(), cadence))
         self._learn(entry, scheduler)
 
@@ -114,6 +121,7 @@ class Registry:
             watchers.discard(entry.key)
             if not watchers:
                 del self._watchers[target]
+                self.measuring.forget(target)
                 self._forget_host(target.host)
 
     def _forget_host(self, host: str) -> None:
@@ -133,6 +141,7 @@ class Registry:
     def hear(self, target: ProbeTarget, outcome: Outcome, scheduler: Scheduler) -> None:
         """Route an outcome to the policies it concerns, and wake those for which it changes something."""
         turned = self.network.hear(target.host, outcome)
+        self.measuring.hear(target, outcome)
         for key in tuple(self._watchers.get(target, ())):
             entry = self._entries[key]
             for name in [name for name, wanted in entry.targets.items() if wanted == target]:
@@ -152,7 +161,8 @@ class Registry:
         after = entry.healths[name]
         if before.failures == 0 and after.failures > 0:
             self._ask_the_others(entry, name, scheduler)
-        if _told_apart(before) != _told_apart(after):
+        ran_out = pay_for_probe(entry, name, outcome)
+        if ran_out or entry.weighs_each_outcome or _told_apart(before) != _told_apart(after):
             self._wake(entry)
 
     def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:
@@ -175,6 +185,36 @@ class Registry:
         """Wake the policies that use a Secret."""
         known = (self._entries.get(key) for key in tuple(self._secret_users.get(secret, ())))
         self.wake_all(entry for entry in known if entry)
+
+    def hear_answer(self, target: ProbeTarget, checks: QualityChecks, asked: Asked, now: datetime) -> None:
+        """Route the answer to a golden prompt to the policies that wanted it."""
+        if asked.passed is not None:
+            self.measuring.hear_answer(target, checks, passed=asked.passed)
+        for key in tuple(self._watchers.get(target, ())):
+            entry = self._entries[key]
+            wanted = entry.policy is not None and entry.policy.spec.quality_checks == checks
+            names = [name for name, probed in entry.targets.items() if probed == target] if wanted else []
+            if names and (asked.usage or asked.passed is not None):
+                pay(entry, names[0], asked.usage, now)
+            if names:
+                self._wake(entry)
+
+    def hear_source(self, source: PrometheusSource) -> None:
+        """Wake the policies that read a metrics source."""
+        self.wake_all(entry for entry in self if _source_of(entry) == source)
+
+    def hear_page(self, url: str, scheduler: Scheduler) -> None:
+        """Probe at once what a status page tells trouble of: a hint is never believed, only followed up."""
+        for entry in self:
+            providers = entry.policy.spec.providers if entry.policy else ()
+            for provider in providers:
+                if provider.status_page == url and provider.name in entry.targets:
+                    scheduler.hasten(entry.targets[provider.name])
+
+
+def _source_of(entry: Entry) -> PrometheusSource | None:
+    source = entry.policy.spec.selection.metrics_source if entry.policy else None
+    return source.prometheus if source else None
 
 
 def _take(entry: Entry, obj: Object) -> bool:

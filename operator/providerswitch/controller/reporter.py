@@ -14,9 +14,10 @@ from providerswitch.api.errors import ApiServerError
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
-from providerswitch.core.decide import Case, Decision
+from providerswitch.core.case import Decision
 from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, tell_switch
-from providerswitch.core.report import Problem, build_status
+from providerswitch.core.news import MEASURED_REASONS, is_worth_writing, without_numbers
+from providerswitch.core.report import Background, Problem, Settled, build_status
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.events import Regarding, build_event, post_event
 from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply
@@ -40,25 +41,31 @@ class Reporter:
     clock: Callable[[], datetime]
     name: str
 
-    async def report(self, entry: Entry, case: Case, decision: Decision, made: Decision) -> None:
-        """Report the state that `decision` describes, and log the decision that was `made` to get there.
+    async def report(self, entry: Entry, held: Settled, made: Decision, background: Background) -> None:
+        """Report the state that holds, and log the decision that was `made` to get there.
 
         Raises:
             ApiServerError: the status could not be written.
         """
         assert entry.policy is not None
         status = build_status(
-            case,
-            decision,
+            held.case,
+            held.decision,
             entry.memory,
             problems=problems_of(entry),
             generation=entry.policy.generation,
             before=entry.status,
+            background=background,
         )
-        self._log(entry, decision, made, status)
+        self._count_hold(entry, held.decision)
+        self._log(entry, held.decision, made, status)
         await self._announce(entry, status)
         self._measure(entry, status)
         await self._write(entry, status)
+
+    def _count_hold(self, entry: Entry, decision: Decision) -> None:
+        if decision.held and entry.status.held is None:
+            self.metrics.held.labels(entry.key.namespace, entry.key.name, decision.held.trigger).inc()
 
     async def report_unreadable(self, entry: Entry) -> None:
         """Report a policy of which no version could be read."""
@@ -95,19 +102,25 @@ class Reporter:
             log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
 
     async def _write(self, entry: Entry, status: PolicyStatus) -> None:
-        rendered = render(status)
-        if rendered != render(entry.status):
-            try:
-                await apply(self.client, POLICIES, _status_object(entry, rendered), subresource="status")
-            except ApiServerError as error:
-                if error.status not in GONE:
-                    raise
+        now, rendered = self.clock(), render(status)
+        if entry.written is None:
+            entry.written, entry.written_at = render(entry.status), now
+        if is_worth_writing(entry.written, rendered, written=entry.written_at or now, now=now):
+            await self._store(entry, rendered)
+            entry.written, entry.written_at = rendered, now
         entry.status = status
+
+    async def _store(self, entry: Entry, rendered: Object) -> None:
+        try:
+            await apply(self.client, POLICIES, _status_object(entry, rendered), subresource="status")
+        except ApiServerError as error:
+            if error.status not in GONE:
+                raise
 
     def _log(self, entry: Entry, settled: Decision, made: Decision, status: PolicyStatus) -> None:
         """One line for each switch, and for each change of what holds otherwise; none for another try of the same."""
         decision = made if made.trigger else settled
-        line = f"{status.active_provider} {settled.reason} {settled.why}"
+        line = f"{status.active_provider} {settled.reason} {told_apart(settled)}"
         enacted = made.trigger is not None and made.provider == status.active_provider
         if line == entry.last_log and not enacted:
             return
@@ -120,6 +133,7 @@ class Reporter:
                 "active": status.active_provider,
                 "revision": status.revision,
                 "decision": decision.reason.value,
+                "rule": decision.rule,
                 "trigger": decision.trigger.value if decision.trigger else None,
                 "why": decision.why,
                 "rejected": {each.provider: each.why for each in decision.rejected},
@@ -134,13 +148,19 @@ class Reporter:
             self.metrics.show_state(key, each.name, each.state, former.get(each.name))
         for name in former.keys() - {each.name for each in status.providers}:
             self.metrics.state.remove(key.namespace, key.name, name, former[name])
+        self.metrics.figures.show(key, status)
         ready = condition(status, ConditionType.READY)
         self.metrics.ready.labels(key.namespace, key.name).set(ready is not None and ready.status == "True")
 
 
+def told_apart(decision: Decision) -> str:
+    """Return what makes a decision worth another line in the log; measured values alone do not."""
+    return "" if decision.reason in MEASURED_REASONS else without_numbers(decision.why)
+
+
 def problems_of(entry: Entry) -> list[Problem]:
     """Return everything the user has to mend, worst first."""
-    found = (entry.spec_problem, entry.publish_problem, *entry.problems.values())
+    found = (entry.spec_problem, entry.publish_problem, *entry.problems.values(), *entry.mistakes)
     return [problem for problem in found if problem]
 
 

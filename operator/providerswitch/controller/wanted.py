@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from providerswitch.api import meta
-from providerswitch.api.policy import HealthCheck, PolicySpec, Provider
+from providerswitch.api.health_check import HealthCheck
+from providerswitch.api.policy import PolicySpec
+from providerswitch.api.provider import Provider
 from providerswitch.api.provider_types import FACTS, ProviderTypeName
+from providerswitch.core import quality, schedule
 from providerswitch.core.report import Problem
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.kube.secrets import SecretValue
@@ -55,14 +58,25 @@ def want(spec: PolicySpec, namespace: str, secrets: Secrets) -> Wanted:
     return Wanted({name: targets[name] for name in order}, problems)
 
 
-def cadence_of(check: HealthCheck) -> Cadence:
-    """Return the probing cadence a policy asks for."""
+def find_mistakes(spec: PolicySpec) -> tuple[Problem, ...]:
+    """Return what the API server cannot check about a spec; the entries concerned are ignored until mended."""
+    entries = " ".join(mistake for entry in spec.schedule if (mistake := schedule.find_mistake(entry)))
+    checks = quality.find_mistake(spec.quality_checks) if spec.quality_checks else None
+    found = (
+        Problem("ScheduleInvalid", entries) if entries else None,
+        Problem("QualityChecksInvalid", checks) if checks else None,
+    )
+    return tuple(problem for problem in found if problem)
+
+
+def cadence_of(check: HealthCheck, *, billed: bool) -> Cadence:
+    """Return the probing cadence a policy asks for; `billed` tells whether its budget has room for billed probes."""
     return Cadence(
         interval=check.interval,
         fast_interval=min(check.fast_interval, check.interval),
         timeout=check.timeout,
         failure_threshold=check.failure_threshold,
-        generation_interval=check.generation.interval if check.generation else None,
+        generation_interval=check.generation.interval if check.generation and billed else None,
     )
 
 

@@ -5,144 +5,29 @@ the same words go to status, Event, log and metrics.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from itertools import accumulate
+from dataclasses import replace
 from typing import Final
 
 from providerswitch.api.meta import FAILBACK_ANNOTATION
 from providerswitch.api.policy import Mode
+from providerswitch.api.selection import Strategy
 from providerswitch.api.status import HealthState
-from providerswitch.core.freeze import Frozen
-from providerswitch.core.health import ProviderHealth
-from providerswitch.core.outcome import Tier
+from providerswitch.core.case import Case, Decision, Held, Reason, Rejected, Trigger
+from providerswitch.core.flapping import find_hold
+from providerswitch.core.wording import before, complaint, rejection, spell
 
-LONGEST_WHY: Final = 512
-"""Characters of one provider's reason, as in status.history[].rejected[].why."""
-LONGEST_LIST: Final = 768
-"""Characters of the reasons of several; with what stands around them they are a sentence of at most 1024."""
+BY_STRATEGY: Final[Mapping[Strategy, tuple[Reason, Trigger]]] = {
+    Strategy.PRIORITY: (Reason.FAILED_OVER, Trigger.FAILBACK),
+    Strategy.PERFORMANCE: (Reason.BEST_SCORE, Trigger.PERFORMANCE),
+    Strategy.COST: (Reason.CHEAPEST, Trigger.COST),
+    Strategy.WEIGHTED: (Reason.HIGHEST_WEIGHT, Trigger.WEIGHT),
+    Strategy.ROUND_ROBIN: (Reason.ITS_TURN, Trigger.ROTATION),
+}
 
-
-class Reason(StrEnum):
-    """Why a provider is active, in one word: the column REASON of `kubectl get pswitch`."""
-
-    PRIMARY_HEALTHY = "PrimaryHealthy"
-    FAILED_OVER = "FailedOver"
-    FAILBACK_HELD = "FailbackHeld"
-    MANUAL = "Manual"
-    FROZEN = "Frozen"
-    WAITING = "WaitingForProbes"
-    NO_HEALTHY_PROVIDER = "NoHealthyProvider"
-
-
-class Trigger(StrEnum):
-    """What made a switch: the rule that decided."""
-
-    INITIAL = "Initial"
-    MANUAL_SWITCH = "ManualSwitch"
-    FAILOVER = "Failover"
-    FAILBACK = "Failback"
-    SPEC_CHANGE = "SpecChange"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A provider that may not be chosen, and why."""
-
-    provider: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All that a decision rests on.
-
-    Attributes:
-        order: providers that may be chosen, best first; the first is the primary.
-        healths: health of each provider of the spec, those outside `order` included.
-        config_errors: providers whose configuration cannot be honoured, with the sentence for the user.
-        active: the published provider, None before the first publication.
-        acted_primary: the primary that was last acted upon; another one in the spec is a request to switch.
-        failback_requested: the user asked for the return to the primary.
-        frozen: a fault of our own network.
-        deepest: tier of the deepest probes that are made.
-    """
-
-    now: datetime
-    order: tuple[str, ...]
-    healths: Mapping[str, ProviderHealth]
-    config_errors: Mapping[str, str] = field(default_factory=dict)
-    mode: Mode = Mode.AUTOMATIC
-    failback: Mode = Mode.AUTOMATIC
-    active: str | None = None
-    acted_primary: str | None = None
-    failback_requested: bool = False
-    frozen: Frozen | None = None
-    deepest: Tier = Tier.GENERATION
-
-    @property
-    def primary(self) -> str:
-        """The provider the user prefers."""
-        return self.order[0]
-
-    @property
-    def requested(self) -> bool:
-        """Whether the user asks for the primary by name, not only by rank."""
-        edited = self.acted_primary is not None and self.acted_primary != self.primary
-        return (edited or self.failback_requested) and self.active != self.primary
-
-    def health(self, name: str) -> ProviderHealth:
-        """Return the health of a provider; unknown for one that was never probed."""
-        return self.healths.get(name, ProviderHealth())
-
-    def may_stay(self, name: str) -> bool:
-        """Tell whether the active provider may remain: it is still in the spec, and neither down nor rate limited."""
-        return name in self.order and self.health(name).may_stay
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The provider that shall serve, and why.
-
-    Attributes:
-        provider: None only while nothing has been published yet.
-        trigger: None where the active provider stays.
-        why: a sentence for users.
-        rejected: providers that were preferred to the chosen one and could not be chosen, best first.
-    """
-
-    provider: str | None
-    reason: Reason
-    why: str
-    trigger: Trigger | None = None
-    rejected: tuple[Rejected, ...] = ()
-
-
-def rejection(case: Case, name: str) -> Rejected | None:
-    """Return why a provider may not become active, or None when it may."""
-    if name in case.config_errors:
-        return Rejected(name, case.config_errors[name])
-    health = case.health(name)
-    if health.state is HealthState.HEALTHY:
-        return None
-    return Rejected(name, _unfit(health, case.now))
-
-
-def _unfit(health: ProviderHealth, now: datetime) -> str:
-    match health.state:
-        case HealthState.UNKNOWN:
-            return health.why
-        case HealthState.SUSPECT:
-            return f"failing: {health.why}"
-        case HealthState.RATE_LIMITED:
-            return f"rate limited{_until(health.limited_until, now)}: {health.why}"
-        case _:
-            return f"down{_until(health.blacklisted_until, now, 'blacklisted ')}: {health.why}"
-
-
-def _until(moment: datetime | None, now: datetime, prefix: str = "") -> str:
-    return f", {prefix}until {moment:%H:%M:%S} UTC" if moment and moment > now else ""
+FOR_THE_BETTER: Final = frozenset(
+    {Trigger.SCHEDULE, Trigger.DEGRADATION, *(trigger for _, trigger in BY_STRATEGY.values())}
+)
+"""Switches that nobody is in need of: flap control may hold them back."""
 
 
 def hold_in_freeze(case: Case) -> Decision | None:
@@ -157,14 +42,15 @@ def refused_request(case: Case) -> Rejected | None:
     return rejection(case, case.primary) if case.requested else None
 
 
-def wait_for_the_primary(case: Case) -> Decision | None:
-    """The first choice is made when the primary has been asked, so that it does not depend on who answers first."""
-    asked = case.health(case.primary).last_probe_at is not None
-    if case.active is not None or asked or case.health(case.primary).state is not HealthState.UNKNOWN:
+def wait_for_the_first(case: Case) -> Decision | None:
+    """The first choice is made when the best has been asked, so that it does not depend on who answers first."""
+    best = case.ideal[0]
+    asked = case.health(best).last_probe_at is not None
+    if case.active is not None or asked or case.health(best).state is not HealthState.UNKNOWN:
         return None
-    if case.primary in case.config_errors:
+    if best in case.config_errors or best in case.misfits:
         return None
-    return Decision(None, Reason.WAITING, f'waiting for the first probe of "{case.primary}"')
+    return Decision(None, Reason.WAITING, f'waiting for the first probe of "{best}"')
 
 
 def requested(case: Case) -> Decision | None:
@@ -185,7 +71,7 @@ def manual(case: Case) -> Decision | None:
         return Decision(case.active, Reason.MANUAL, _manual_why(case))
     refusal = rejection(case, case.primary)
     if refusal:
-        return Decision(None, Reason.NO_HEALTHY_PROVIDER, _spell((refusal,)), rejected=(refusal,))
+        return Decision(None, Reason.NO_HEALTHY_PROVIDER, spell((refusal,)), rejected=(refusal,))
     return Decision(case.primary, Reason.MANUAL, f'"{case.primary}" is the primary', Trigger.INITIAL)
 
 
@@ -193,8 +79,7 @@ def _manual_why(case: Case) -> str:
     active = case.active or ""
     if case.may_stay(active):
         return f'failover.mode is Manual: "{active}" stays until spec.primary is edited'
-    refusal = Rejected(active, _unfit(case.health(active), case.now))
-    return f"{_spell((refusal,))}; failover.mode is Manual: {_advice(case)}"
+    return f"{spell((complaint(case, active),))}; failover.mode is Manual: {_advice(case)}"
 
 
 def _advice(case: Case) -> str:
@@ -215,17 +100,19 @@ def hold_refused(case: Case) -> Decision | None:
 
 
 def hold_failback(case: Case) -> Decision | None:
-    """With manual failback, a backup that works keeps serving."""
+    """With manual failback, a backup that works keeps serving; what the schedule brought, it takes away again."""
     active = case.active
     if case.failback is not Mode.MANUAL or active is None or active == case.primary or not case.may_stay(active):
         return None
+    if case.strategy is not Strategy.PRIORITY or case.scheduled or case.arrived_by == Trigger.SCHEDULE:
+        return None
     why = f'"{active}" stays: failover.failback is Manual'
-    return Decision(active, Reason.FAILBACK_HELD, why, rejected=_before(case, active))
+    return Decision(active, Reason.FAILBACK_HELD, why, rejected=before(case, active))
 
 
 def ranked(case: Case) -> Decision | None:
-    """The first in order that may serve; the active one only has to be good enough to stay."""
-    for name in case.order:
+    """The best that may serve; the active one only has to be good enough to stay."""
+    for name in case.preference:
         if name == case.active and case.may_stay(name):
             return _stay(case, name)
         if rejection(case, name) is None:
@@ -233,70 +120,118 @@ def ranked(case: Case) -> Decision | None:
     return None
 
 
+def is_failed_over(case: Case, name: str) -> bool:
+    """Tell whether a provider serves only because a better one cannot. By order alone, a better one always should."""
+    best = case.ideal[0]
+    return name != best and (case.strategy is Strategy.PRIORITY or rejection(case, best) is not None)
+
+
+def _is_left(case: Case, name: str) -> bool:
+    """Tell whether a provider that may serve is passed over for being degraded."""
+    leaves = case.outlook is not None and case.outlook.leaves_degraded
+    return leaves and name in case.degraded and rejection(case, name) is None
+
+
+def _reason(case: Case, name: str) -> Reason:
+    if is_failed_over(case, name):
+        return Reason.LESS_DEGRADED if _is_left(case, case.ideal[0]) else Reason.FAILED_OVER
+    if case.scheduled:
+        return Reason.SCHEDULED
+    by_order = case.strategy is Strategy.PRIORITY
+    return Reason.PRIMARY_HEALTHY if by_order else BY_STRATEGY[case.strategy][0]
+
+
 def _stay(case: Case, name: str) -> Decision:
-    if name == case.primary:
-        return Decision(name, Reason.PRIMARY_HEALTHY, f'the primary "{name}" serves')
-    rejected = _before(case, name)
-    return Decision(name, Reason.FAILED_OVER, f'"{name}" serves: {_spell(rejected)}', rejected=rejected)
+    reason, rejected = _reason(case, name), before(case, name)
+    if reason is Reason.PRIMARY_HEALTHY:
+        return Decision(name, reason, f'the primary "{name}" serves')
+    merit = _merit(case, name, rejected)
+    return Decision(name, reason, f'"{name}" serves{": " if merit else ""}{merit}', rejected=rejected)
 
 
 def _move(case: Case, name: str) -> Decision:
-    trigger, rejected = _trigger(case), _before(case, name)
-    reason = Reason.PRIMARY_HEALTHY if name == case.primary else Reason.FAILED_OVER
-    return Decision(name, reason, _because(case, name, trigger, rejected), trigger, rejected)
+    trigger, rejected = _trigger(case), before(case, name)
+    if trigger in FOR_THE_BETTER and (held := _hold(case, name, trigger)):
+        staying = _stay(case, case.active or "")
+        return replace(staying, why=f"{staying.why}; {held.why}", held=held)
+    return Decision(name, _reason(case, name), _because(case, name, trigger, rejected), trigger, rejected)
+
+
+def _hold(case: Case, name: str, trigger: Trigger) -> Held | None:
+    hold = find_hold(case.flap_rules, now=case.now, active_since=case.active_since, recent=case.recent_switches)
+    return Held(name, trigger, hold) if hold else None
 
 
 def _trigger(case: Case) -> Trigger:
     if case.active is None:
         return Trigger.INITIAL
-    if case.active not in case.order:
+    if case.active not in case.order or case.active in case.misfits:
         return Trigger.SPEC_CHANGE
     if not case.may_stay(case.active):
         return Trigger.FAILOVER
-    return Trigger.FAILBACK
+    return _preferring(case, case.active)
+
+
+def _preferring(case: Case, active: str) -> Trigger:
+    """Return why another one than a working active provider is preferred."""
+    if case.outlook and case.outlook.leaves_degraded and active in case.degraded:
+        return Trigger.DEGRADATION
+    return Trigger.SCHEDULE if case.scheduled else BY_STRATEGY[case.strategy][1]
 
 
 def _because(case: Case, name: str, trigger: Trigger, rejected: tuple[Rejected, ...]) -> str:
+    active = case.active or ""
     match trigger:
         case Trigger.FAILBACK:
-            return f'"{name}" is preferred to "{case.active}" and may serve'
+            return f'"{name}" is preferred to "{active}" and may serve'
         case Trigger.SPEC_CHANGE:
-            return f'"{case.active}" is neither the primary nor a backup any more'
+            return _unwanted(case, active)
         case Trigger.FAILOVER:
-            lost = Rejected(case.active or "", _unfit(case.health(case.active or ""), case.now))
-            return _spell((lost, *(other for other in rejected if other.provider != case.active)))
+            lost = complaint(case, active)
+            return spell((lost, *(other for other in rejected if other.provider != active)))
+        case Trigger.DEGRADATION:
+            return f'"{active}" is degraded: {case.degraded[active]}'
+        case Trigger.INITIAL if case.strategy is Strategy.PRIORITY and not case.scheduled:
+            return spell(rejected) or f'"{name}" is the primary'
         case _:
-            return _spell(rejected) or f'"{name}" is the primary'
+            return _merit(case, name, rejected)
 
 
-def _before(case: Case, name: str) -> tuple[Rejected, ...]:
-    """Return those that are preferred to `name` but may not be chosen."""
-    preferred = case.order[: case.order.index(name)]
-    return tuple(refusal for refusal in (rejection(case, other) for other in preferred) if refusal)
+def _unwanted(case: Case, active: str) -> str:
+    if active in case.misfits:
+        return spell((complaint(case, active),))
+    return f'"{active}" is neither the primary nor a backup any more'
 
 
-def _spell(rejected: tuple[Rejected, ...]) -> str:
-    told = [f'"{refusal.provider}": {shorten(refusal.why.rstrip("."), LONGEST_WHY)}' for refusal in rejected]
-    fitting = sum(length <= LONGEST_LIST for length in accumulate(len(sentence) + len("; ") for sentence in told))
-    left = [f"and {len(told) - fitting} more"] if fitting < len(told) else []
-    return "; ".join((*told[:fitting], *left))
+def _merit(case: Case, name: str, rejected: tuple[Rejected, ...]) -> str:
+    """Say what speaks for a provider, and who was passed over for it."""
+    merits = (f'the schedule "{case.scheduled}" is in force' if case.scheduled else "", _strategy_says(case, name))
+    passed = (*merits, _degraded_before(case, name), spell(rejected))
+    return "; ".join(part for part in passed if part)
 
 
-def shorten(text: str, limit: int) -> str:
-    """Return the text, cut where it is longer than `limit` characters."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+def _strategy_says(case: Case, name: str) -> str:
+    """By order alone, the order is all there is to say."""
+    if case.outlook is None or case.strategy is Strategy.PRIORITY or name != case.preference[0]:
+        return ""
+    return case.outlook.why
+
+
+def _degraded_before(case: Case, name: str) -> str:
+    preferred = case.ideal[: case.ideal.index(name)]
+    return "; ".join(f'"{other}" is degraded: {case.degraded[other]}' for other in preferred if _is_left(case, other))
 
 
 def keep(case: Case) -> Decision:
     """Nothing may serve: stay, because an empty choice breaks every consumer."""
     rejected = tuple(refusal for refusal in (rejection(case, name) for name in case.order) if refusal)
     held = f'"{case.active}" stays published' if case.active else "nothing is published yet"
-    return Decision(case.active, Reason.NO_HEALTHY_PROVIDER, f"{_spell(rejected)}; {held}", rejected=rejected)
+    return Decision(case.active, Reason.NO_HEALTHY_PROVIDER, f"{spell(rejected)}; {held}", rejected=rejected)
 
 
 PRECEDENCE: Final[tuple[Callable[[Case], Decision | None], ...]] = (
     hold_in_freeze,
-    wait_for_the_primary,
+    wait_for_the_first,
     requested,
     manual,
     hold_failback,
@@ -308,5 +243,8 @@ PRECEDENCE: Final[tuple[Callable[[Case], Decision | None], ...]] = (
 
 def decide(case: Case) -> Decision:
     """Apply the rules in order; the first that has an answer wins."""
-    answers = (rule(case) for rule in PRECEDENCE)
-    return next((answer for answer in answers if answer), None) or keep(case)
+    for rule in PRECEDENCE:
+        answer = rule(case)
+        if answer:
+            return replace(answer, rule=rule.__name__)
+    return replace(keep(case), rule="keep")

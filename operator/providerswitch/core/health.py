@@ -16,6 +16,7 @@ from typing import Final
 
 from providerswitch.api.health import TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.status import HealthState
+from providerswitch.core.flapping import blacklist_for, count_relapses
 from providerswitch.core.outcome import Outcome, Tier
 
 RETRY_AFTER_BOUNDS: Final = (timedelta(seconds=1), timedelta(hours=1))
@@ -54,6 +55,9 @@ class ProviderHealth:
         failing_tier: the tier that failed; only a good probe at least as deep disproves the failure.
         first_failure_at: end of the first failed probe of the present trouble; where detection time counts from.
         last_probe_at: end of the last probe.
+        ejections: how often it was blacklisted and that is not forgotten; each doubles the next blacklist time.
+        ejected_at: when it was blacklisted last.
+        back_since: when it came back after having been down; None while it was never away.
     """
 
     state: HealthState = HealthState.UNKNOWN
@@ -67,6 +71,9 @@ class ProviderHealth:
     limited_until: datetime | None = None
     first_failure_at: datetime | None = None
     last_probe_at: datetime | None = None
+    ejections: int = 0
+    ejected_at: datetime | None = None
+    back_since: datetime | None = None
 
     @property
     def may_stay(self) -> bool:
@@ -106,11 +113,11 @@ def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Pr
     if min(health.failing_tier, rules.deepest, key=_depth) is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
         return health
     if health.state is not HealthState.DOWN:
-        return _well(outcome)
+        return _well(health, outcome)
     successes = health.successes + 1
     until = health.blacklisted_until
     if _recovered(health, successes, rules) and (until is None or outcome.ended_at >= until):
-        return _well(outcome)
+        return replace(_well(health, outcome), back_since=outcome.ended_at)
     return replace(health, failures=0, successes=successes, failing_tier=Tier.LIVENESS)
 
 
@@ -120,8 +127,15 @@ def _recovered(health: ProviderHealth, successes: int, rules: HealthRules) -> bo
     return mended or successes >= rules.recovery_threshold
 
 
-def _well(outcome: Outcome) -> ProviderHealth:
-    return ProviderHealth(HealthState.HEALTHY, outcome.health_class, outcome.why)
+def _well(health: ProviderHealth, outcome: Outcome) -> ProviderHealth:
+    return ProviderHealth(
+        HealthState.HEALTHY,
+        outcome.health_class,
+        outcome.why,
+        ejections=health.ejections,
+        ejected_at=health.ejected_at,
+        back_since=health.back_since,
+    )
 
 
 def _limit(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
@@ -145,9 +159,8 @@ def _fail(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Provi
         return replace(health, successes=0, health_class=outcome.health_class, why=outcome.why, failing_tier=tier)
     if health.failures + 1 < _threshold(outcome.health_class, rules):
         return _doubt(health, outcome)
-    until = _blacklist(outcome, rules)
     failing = _failing(health, outcome, state=HealthState.DOWN, limited_until=None)
-    return replace(failing, blacklisted_until=until)
+    return failing if outcome.health_class in ENDS_BY_ITSELF else _eject(failing, outcome.ended_at, rules)
 
 
 def _doubt(health: ProviderHealth, outcome: Outcome) -> ProviderHealth:
@@ -165,10 +178,12 @@ def _threshold(health_class: HealthClass, rules: HealthRules) -> int:
     return rules.failure_threshold
 
 
-def _blacklist(outcome: Outcome, rules: HealthRules) -> datetime | None:
-    if outcome.health_class in ENDS_BY_ITSELF:
-        return None
-    return outcome.ended_at + rules.blacklist_duration
+def _eject(health: ProviderHealth, now: datetime, rules: HealthRules) -> ProviderHealth:
+    """Blacklist a provider, the longer the more often it went down lately."""
+    base = rules.blacklist_duration
+    ejections = count_relapses(health.ejections, last=health.ejected_at, now=now, blacklist=base) + 1
+    until = now + blacklist_for(ejections, base)
+    return replace(health, blacklisted_until=until, ejections=ejections, ejected_at=now)
 
 
 def _failing(

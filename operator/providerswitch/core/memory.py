@@ -4,17 +4,59 @@ Status is the memory's home; where it is lost (a restore from backup drops it), 
 provider is active, so nothing flips.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
-from providerswitch.api.status import HealthState, PolicyStatus, ProviderStatus, Switch, SwitchCounts
+from providerswitch.api.status import (
+    HISTORY_LIMIT,
+    BudgetStatus,
+    HealthState,
+    PolicyStatus,
+    ProviderStatus,
+    Reliability,
+    Switch,
+    SwitchCounts,
+    TaskStatus,
+)
+from providerswitch.core.budget import Spending
+from providerswitch.core.flapping import HOUR
 from providerswitch.core.health import ProviderHealth
+from providerswitch.core.resilience import Track, restore
 
 SWITCHES_KEPT: Final = 10
 """The API server reads and writes all of a policy at each edit; every switch in it costs a tenth of a millisecond
 (docs/adr/0012)."""
+
+OUT_OF_SERVICE: Final = frozenset({HealthState.DOWN, HealthState.RATE_LIMITED})
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who serves a task.
+
+    Attributes:
+        acted_primary: the primary last acted upon.
+        arrived_by: trigger of the last switch.
+    """
+
+    active: str | None = None
+    active_since: datetime | None = None
+    acted_primary: str | None = None
+    arrived_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Whose turn it is under a rotating entry of the schedule.
+
+    Attributes:
+        at: the turn that was last taken.
+    """
+
+    at: datetime | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +66,40 @@ class Memory:
     Attributes:
         revision: of the last publication; 0 before the first.
         acted_primary: the primary last acted upon.
+        arrived_by: trigger of the last switch of the policy itself; empty where that is not known.
         handled_failback: value of the failback annotation last acted upon.
         history: newest first.
+        recent: times of the switches of the last hour, newest first.
+        seats: by task.
+        degraded: sentence for each provider that exceeded a threshold at the last look.
+        spending: what billed requests used up today; None before the first.
+        tracks: how long each provider was seen up and down.
+        observed: the same of the policy, as its consumers saw it.
     """
 
     active: str | None = None
     active_since: datetime | None = None
     revision: int = 0
     acted_primary: str | None = None
+    arrived_by: str = ""
     handled_failback: str | None = None
     last_good_generation: int | None = None
     healths: Mapping[str, ProviderHealth] = field(default_factory=dict)
     history: tuple[Switch, ...] = ()
+    recent: tuple[datetime, ...] = ()
     counts: SwitchCounts = field(default_factory=SwitchCounts)
+    seats: Mapping[str, Seat] = field(default_factory=dict)
+    rotation: Rotation = field(default_factory=Rotation)
+    degraded: Mapping[str, str] = field(default_factory=dict)
+    spending: Spending | None = None
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+    observed: Track = field(default_factory=Track)
+
+    def seat(self, task: str | None) -> Seat:
+        """Return who serves a task, or the policy itself."""
+        if task is not None:
+            return self.seats.get(task, Seat())
+        return Seat(self.active, self.active_since, self.acted_primary, self.arrived_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +111,7 @@ class Publication:
         trigger: what made the choice.
         why: sentence with the cause.
         decided_at: when the choice was made.
+        tasks: provider of each task.
     """
 
     active: str
@@ -57,24 +121,69 @@ class Publication:
     trigger: str = ""
     why: str = ""
     decided_at: datetime | None = None
+    tasks: Mapping[str, str] = field(default_factory=dict)
 
 
 def restore_memory(status: PolicyStatus) -> Memory:
     """Return the memory that a status holds."""
+    schedule = status.schedule
     return Memory(
         active=status.active_provider,
         active_since=status.active_since,
         revision=status.revision,
         acted_primary=status.primary,
+        arrived_by=_arrived_by(status.history, None, status.active_provider),
         handled_failback=status.last_handled_failback,
         last_good_generation=status.last_good_generation,
         healths={entry.name: _restore_health(entry) for entry in status.providers},
         history=tuple(status.history),
-        counts=status.switching,
+        recent=tuple(status.switching.last_hour or ()),
+        counts=status.switching.model_copy(update={"last_hour": None, "success_rate": None}),
+        seats={task.name: _restore_seat(task, status.history) for task in status.tasks or ()},
+        rotation=Rotation(schedule.rotated_at, schedule.rotated_to) if schedule else Rotation(),
+        degraded={entry.name: entry.degraded for entry in status.providers if entry.degraded},
+        spending=_restore_spending(status.budget),
+        tracks={entry.name: _restore_track(entry) for entry in status.providers if entry.reliability},
+        observed=_restore_observed(status),
     )
 
 
+def _arrived_by(history: Sequence[Switch], task: str | None, active: str | None) -> str:
+    made = (switch for switch in history if switch.task == task and switch.outcome != "RolledBack")
+    last = next(made, None)
+    return last.trigger if last and last.to == active else ""
+
+
+def _restore_seat(task: TaskStatus, history: Sequence[Switch]) -> Seat:
+    arrived_by = _arrived_by(history, task.name, task.active_provider)
+    return Seat(task.active_provider, task.active_since, task.primary, arrived_by)
+
+
+def _restore_spending(budget: BudgetStatus | None) -> Spending | None:
+    """A day that cannot be read is over."""
+    try:
+        return Spending(date.fromisoformat(budget.day), budget.probes, budget.cost) if budget else None
+    except ValueError:
+        return None
+
+
+def _restore_track(entry: ProviderStatus) -> Track:
+    return restore(entry.reliability or Reliability(), down_since=_down_since(entry))
+
+
+def _restore_observed(status: PolicyStatus) -> Track:
+    """An outage that outlasts a restart is no second one."""
+    serving = next((entry for entry in status.providers if entry.name == status.active_provider), None)
+    since = _down_since(serving) if serving else None
+    return restore(status.resilience.observed, down_since=since) if status.resilience else Track()
+
+
+def _down_since(entry: ProviderStatus) -> datetime | None:
+    return entry.since if entry.state in OUT_OF_SERVICE else None
+
+
 def _restore_health(entry: ProviderStatus) -> ProviderHealth:
+    back = entry.ejections and entry.state is HealthState.HEALTHY
     return ProviderHealth(
         state=entry.state,
         health_class=entry.health_class,
@@ -82,6 +191,9 @@ def _restore_health(entry: ProviderStatus) -> ProviderHealth:
         since=entry.since,
         blacklisted_until=entry.blacklisted_until,
         limited_until=entry.rate_limited_until,
+        ejections=entry.ejections or 0,
+        ejected_at=entry.ejected_at,
+        back_since=entry.since if back else None,
     )
 
 
@@ -98,13 +210,25 @@ def adopt(memory: Memory, published: Publication) -> Memory:
     With the status lost, the primary of that time is taken for acted upon: only another one is a person's wish.
     """
     acted = published.primary if published.active == published.primary else memory.acted_primary or published.primary
+    moved = published.active != memory.active
     return replace(
         memory,
         active=published.active,
-        active_since=published.decided_at if published.active != memory.active else memory.active_since,
+        active_since=published.decided_at if moved else memory.active_since,
+        arrived_by=published.trigger if moved else memory.arrived_by,
         revision=published.revision,
         acted_primary=acted,
+        seats={**memory.seats, **_adopt_seats(memory, published)},
     )
+
+
+def _adopt_seats(memory: Memory, published: Publication) -> dict[str, Seat]:
+    seats = {task: memory.seat(task) for task in published.tasks}
+    return {
+        task: replace(seat, active=published.tasks[task], active_since=published.decided_at, arrived_by="")
+        for task, seat in seats.items()
+        if seat.active != published.tasks[task]
+    }
 
 
 def settle_requests(memory: Memory, primary: str, failback_token: str | None) -> Memory:
@@ -113,21 +237,48 @@ def settle_requests(memory: Memory, primary: str, failback_token: str | None) ->
     A request is done with when the primary serves. A first choice that had to pass over the primary has acted upon it
     too, or the next edit of it would not be told from the one that was there.
     """
+    settled = replace(memory, acted_primary=_acted(memory.seat(None), primary))
     if memory.active == primary:
-        return replace(memory, acted_primary=primary, handled_failback=failback_token or memory.handled_failback)
-    if memory.active is not None and memory.acted_primary is None:
-        return replace(memory, acted_primary=primary)
-    return memory
+        return replace(settled, handled_failback=failback_token or memory.handled_failback)
+    return settled
+
+
+def settle_task(memory: Memory, task: str, primary: str) -> Memory:
+    """Return the memory after what a person asked for in a task was done, or could not be."""
+    seat = memory.seat(task)
+    return replace(memory, seats={**memory.seats, task: replace(seat, acted_primary=_acted(seat, primary))})
+
+
+def _acted(seat: Seat, primary: str) -> str | None:
+    first = seat.active is not None and seat.acted_primary is None
+    return primary if seat.active == primary or first else seat.acted_primary
 
 
 def commit(memory: Memory, switch: Switch) -> Memory:
     """Return the memory after one finished switch, undone ones included."""
     done = switch.outcome != "RolledBack"
-    counts = memory.counts
-    counted = SwitchCounts(
-        total=counts.total + 1, succeeded=counts.succeeded + done, rolled_back=counts.rolled_back + (not done)
+    kept = replace(
+        memory,
+        history=(switch, *memory.history)[:SWITCHES_KEPT],
+        counts=_count(memory.counts, done=done),
+        recent=_recent(memory.recent, switch.time) if done else memory.recent,
     )
-    kept = replace(memory, history=(switch, *memory.history)[:SWITCHES_KEPT], counts=counted)
     if not done:
         return kept
-    return replace(kept, active=switch.to, active_since=switch.time, revision=switch.revision)
+    if switch.task:
+        seat = replace(memory.seat(switch.task), active=switch.to, active_since=switch.time, arrived_by=switch.trigger)
+        return replace(kept, seats={**memory.seats, switch.task: seat}, revision=switch.revision)
+    return replace(
+        kept, active=switch.to, active_since=switch.time, arrived_by=switch.trigger, revision=switch.revision
+    )
+
+
+def _count(counts: SwitchCounts, *, done: bool) -> SwitchCounts:
+    return SwitchCounts(
+        total=counts.total + 1, succeeded=counts.succeeded + done, rolled_back=counts.rolled_back + (not done)
+    )
+
+
+def _recent(recent: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
+    """Return the times of the last hour; what was published at once, for policy and tasks, counts once."""
+    return tuple(dict.fromkeys((now, *(at for at in recent if at > now - HOUR))))[:HISTORY_LIMIT]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from providerswitch.api.status import Condition, ConditionType, HealthState, PolicyStatus, ProviderStatus, Switch
-from providerswitch.core.decide import Reason, Trigger
+from providerswitch.core.case import Reason, Trigger
 from providerswitch.core.report import SWITCH_REFUSED
 
 
@@ -33,6 +33,12 @@ SWITCH_REASONS: Final = {
     Trigger.FAILOVER: "FailedOver",
     Trigger.FAILBACK: "FailedBack",
     Trigger.SPEC_CHANGE: "Switched",
+    Trigger.SCHEDULE: "SwitchedBySchedule",
+    Trigger.DEGRADATION: "SwitchedFromDegraded",
+    Trigger.PERFORMANCE: "SwitchedToBetter",
+    Trigger.COST: "SwitchedToBetter",
+    Trigger.WEIGHT: "SwitchedToBetter",
+    Trigger.ROTATION: "Rotated",
 }
 TOLD_OTHERWISE: Final = frozenset({Reason.WAITING})
 """Reasons for not being ready that need no Event: they pass by themselves."""
@@ -40,17 +46,26 @@ TOLD_OTHERWISE: Final = frozenset({Reason.WAITING})
 
 def tell_switch(switch: Switch) -> PolicyEvent:
     """Return the Event of a finished switch."""
-    way = f'from "{switch.from_provider}" to "{switch.to}"' if switch.from_provider else f'to "{switch.to}"'
-    took = f"published and verified in {switch.switch_millis} ms"
-    seen = f", {switch.detect_millis} ms after the first failed probe" if switch.detect_millis is not None else ""
+    whose = f'Task "{switch.task}": ' if switch.task else ""
+    identity = f"{switch.revision}/{switch.task}" if switch.task else f"{switch.revision}"
     if switch.outcome == "RolledBack":
-        note = f"Switch {way} was undone, the former choice is published again: {switch.reason}"
-        return PolicyEvent("Warning", "SwitchRolledBack", note, f"{switch.revision}/{switch.to}")
+        way = f'from "{switch.from_provider}" to "{switch.to}"' if switch.from_provider else f'to "{switch.to}"'
+        note = f"{whose}Switch {way} was undone, the former choice is published again: {switch.reason}"
+        return PolicyEvent("Warning", "SwitchRolledBack", note, f"{identity}/{switch.to}")
     kind: Literal["Normal", "Warning"] = "Warning" if switch.trigger == Trigger.FAILOVER else "Normal"
-    first = f'"{switch.to}" is the first choice'
-    what = f"Switched {way}" if switch.from_provider else first
-    note = f"{what} (revision {switch.revision}): {switch.reason}. {took.capitalize()}{seen}."
-    return PolicyEvent(kind, _switch_reason(switch.trigger), note, f"{switch.revision}")
+    note = f"{whose}{_what(switch)} (revision {switch.revision}): {switch.reason}. {_times(switch)}."
+    return PolicyEvent(kind, _switch_reason(switch.trigger), note, identity)
+
+
+def _what(switch: Switch) -> str:
+    if switch.from_provider:
+        return f'Switched from "{switch.from_provider}" to "{switch.to}"'
+    return f'"{switch.to}" is the first choice'
+
+
+def _times(switch: Switch) -> str:
+    seen = f", {switch.detect_millis} ms after the first failed probe" if switch.detect_millis is not None else ""
+    return f"Published and verified in {switch.switch_millis} ms{seen}"
 
 
 def _switch_reason(trigger: str) -> str:
@@ -60,7 +75,8 @@ def _switch_reason(trigger: str) -> str:
 
 def tell_changes(before: PolicyStatus, after: PolicyStatus) -> tuple[PolicyEvent, ...]:
     """Return the Events of everything but switches."""
-    return (*_providers(before, after), *_frozen(before, after), *_ready(before, after), *_refused(before, after))
+    tellers = (_providers, _degraded, _frozen, _ready, _refused, _held, _budget)
+    return tuple(event for tell in tellers for event in tell(before, after))
 
 
 def _providers(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
@@ -114,3 +130,28 @@ def _refused(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]
         return
     if was is None or (was.reason, was.observed_generation) != (now.reason, now.observed_generation):
         yield PolicyEvent("Warning", SWITCH_REFUSED, now.message, f"{now.observed_generation}")
+
+
+def _degraded(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
+    former = {entry.name: entry.degraded for entry in before.providers}
+    for entry in after.providers:
+        was = former.get(entry.name)
+        identity = f"{entry.name}/{after.revision}/{entry.degraded or was}"
+        if entry.degraded and not was:
+            yield PolicyEvent("Warning", "ProviderDegraded", f'"{entry.name}" is degraded: {entry.degraded}', identity)
+        elif was and not entry.degraded:
+            note = f'"{entry.name}" is within all thresholds again.'
+            yield PolicyEvent("Normal", "ProviderNotDegraded", note, identity)
+
+
+def _held(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
+    """One Event for each switch that is held back, however often it is looked at meanwhile."""
+    if after.held and not before.held:
+        note = f"{after.held[0].upper()}{after.held[1:]}."
+        yield PolicyEvent("Normal", "SwitchHeld", note, f"{after.revision}/{after.held}")
+
+
+def _budget(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:
+    was, now = condition(before, ConditionType.BUDGET_EXHAUSTED), condition(after, ConditionType.BUDGET_EXHAUSTED)
+    if now and now.status == "True" and (was is None or was.status != "True"):
+        yield PolicyEvent("Warning", now.reason, now.message, f"{now.last_transition_time}")

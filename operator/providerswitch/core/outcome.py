@@ -15,6 +15,29 @@ class Tier(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that an answer says it was billed for."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a provider's rate-limit headers say.
+
+    Attributes:
+        reset_at: when the limit with the least left is full again.
+    """
+
+    requests_limit: int | None = None
+    requests_remaining: int | None = None
+    tokens_limit: int | None = None
+    tokens_remaining: int | None = None
+    reset_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of one probe.
 
@@ -23,6 +46,9 @@ class Outcome:
         started_at: when the probe was sent.
         retry_after: how long the provider asked to be left alone, unclamped.
         replied: an HTTP answer came, whatever it said; a proxy that waited in vain answers too.
+        first_byte: from the start to the end of the answer's headers; None if they never came.
+        usage: what a billed answer says it cost; None for unbilled ones and where it says nothing.
+        allowance: what the rate-limit headers say; None where there are none.
     """
 
     health_class: HealthClass
@@ -32,6 +58,14 @@ class Outcome:
     retry_after: timedelta | None = None
     tier: Tier = Tier.LIVENESS
     replied: bool = False
+    first_byte: timedelta | None = None
+    usage: Usage | None = None
+    allowance: Allowance | None = None
+
+    @property
+    def took(self) -> timedelta:
+        """Return the time from the start to the last byte."""
+        return self.ended_at - self.started_at
 
     @property
     def alive(self) -> bool:

@@ -1,18 +1,35 @@
 """Tell a policy's state: the status that users, `kubectl wait`, kstatus and Argo CD read. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from providerswitch.api.policy import Mode
-from providerswitch.api.status import Condition, ConditionType, HealthState, PolicyStatus, ProviderStatus
-from providerswitch.core.decide import LONGEST_WHY, Case, Decision, Reason, refused_request, rejection, shorten
-from providerswitch.core.health import ProviderHealth
-from providerswitch.core.memory import Memory
+from providerswitch.api.selection import Strategy
+from providerswitch.api.status import (
+    BudgetStatus,
+    Condition,
+    ConditionType,
+    PolicyStatus,
+    Recommendation,
+    Resilience,
+    ScheduleStatus,
+    SwitchCounts,
+    TaskStatus,
+)
+from providerswitch.core.budget import Spending
+from providerswitch.core.case import Case, Decision, Reason
+from providerswitch.core.decide import is_failed_over, refused_request
+from providerswitch.core.figures import tell_provider
+from providerswitch.core.memory import Memory, Rotation
 from providerswitch.core.outcome import Tier
+from providerswitch.core.outlook import Outlook
+from providerswitch.core.resilience import build_resilience, success_rate
+from providerswitch.core.schedule import Standing
+from providerswitch.core.wording import LONGEST_WHY, rejection, shorten, spell
 
-SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD})
+SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.LESS_DEGRADED})
 NOT_READY: Final = frozenset({Reason.NO_HEALTHY_PROVIDER, Reason.WAITING})
 LONGEST_MESSAGE: Final = 1024
 UNBILLED_ONLY: Final = "; unbilled checks cannot see an outage of generation alone, see healthCheck.generation"
@@ -37,6 +54,39 @@ class Verdict:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was decided for a task, or for the policy itself, and from what."""
+
+    task: str | None
+    case: Case
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What a status tells besides the decision about the policy itself.
+
+    Attributes:
+        standing: of the schedule; None where there is none.
+        domains: failure domain of each provider.
+        exhausted: what the budget of billed requests says, None where there is room or no budget.
+        budgeted: whether there is a budget.
+        source: what is wrong with the metrics source; None where nothing is.
+        config_load: from the arrival of the last changed spec to its decision in force.
+        resilient: whether figures of resilience can be told already.
+    """
+
+    tasks: tuple[Settled, ...] = ()
+    standing: Standing | None = None
+    domains: Mapping[str, str] = field(default_factory=dict)
+    exhausted: str | None = None
+    budgeted: bool = False
+    source: str | None = None
+    config_load: timedelta | None = None
+    resilient: bool = False
+
+
 def build_status(
     case: Case,
     decision: Decision,
@@ -45,13 +95,11 @@ def build_status(
     problems: Sequence[Problem],
     generation: int,
     before: PolicyStatus,
+    background: Background | None = None,
 ) -> PolicyStatus:
     """Return the whole status; `before` keeps the transition times of conditions that did not change."""
-    verdicts = {
-        ConditionType.READY: judge_ready(case, decision, memory, problems),
-        ConditionType.FAILED_OVER: judge_failed_over(case, decision, memory),
-        ConditionType.FROZEN: judge_frozen(case),
-    }
+    behind = background or Background()
+    verdicts = _verdicts(case, decision, memory, problems, behind)
     return PolicyStatus(
         observed_generation=generation,
         active_provider=memory.active,
@@ -64,10 +112,88 @@ def build_status(
         conditions=[
             _condition(kind, verdict, before, case.now, generation) for kind, verdict in verdicts.items()
         ],
-        providers=[_provider(case, name) for name in case.healths],
+        providers=[tell_provider(case, memory, name) for name in case.healths],
         history=list(memory.history),
-        switching=memory.counts,
+        switching=_switching(memory),
+        held=shorten(decision.held.why, LONGEST_MESSAGE) if decision.held else None,
+        tasks=[_task(settled, memory) for settled in behind.tasks] or None,
+        recommendation=_recommendation(case.outlook),
+        metrics_source=shorten(behind.source, LONGEST_MESSAGE) if behind.source else None,
+        schedule=_schedule(behind.standing, memory.rotation),
+        budget=_budget(memory.spending) if behind.budgeted else None,
+        resilience=_resilience(case, memory, behind),
     )  # fmt: skip
+
+
+def _verdicts(
+    case: Case, decision: Decision, memory: Memory, problems: Sequence[Problem], behind: Background
+) -> dict[ConditionType, Verdict]:
+    verdicts = {
+        ConditionType.READY: judge_ready(case, decision, memory, problems),
+        ConditionType.FAILED_OVER: judge_failed_over(case, decision, memory),
+        ConditionType.FROZEN: judge_frozen(case),
+        ConditionType.DEGRADED: judge_degraded(case, memory),
+    }
+    return {**verdicts, ConditionType.BUDGET_EXHAUSTED: judge_budget(behind)} if behind.budgeted else verdicts
+
+
+def _switching(memory: Memory) -> SwitchCounts:
+    extra = {"success_rate": success_rate(memory.counts), "last_hour": list(memory.recent) or None}
+    return memory.counts.model_copy(update=extra)
+
+
+def _recommendation(outlook: Outlook | None) -> Recommendation | None:
+    advice = outlook.advice if outlook else None
+    if advice is None:
+        return None
+    return Recommendation(
+        provider=advice.provider, gain=round(advice.gain, 3), why=shorten(advice.why, LONGEST_MESSAGE)
+    )
+
+
+def _task(settled: Settled, memory: Memory) -> TaskStatus:
+    seat = memory.seat(settled.task)
+    return TaskStatus(
+        name=settled.task or "",
+        active_provider=seat.active,
+        active_since=seat.active_since,
+        reason=settled.decision.reason,
+        why=shorten(settled.decision.why, LONGEST_MESSAGE),
+        primary=seat.acted_primary,
+        recommendation=_recommendation(settled.case.outlook),
+    )
+
+
+def _schedule(standing: Standing | None, rotation: Rotation) -> ScheduleStatus | None:
+    if standing is None:
+        return None
+    return ScheduleStatus(
+        active=standing.active.name if standing.active else None,
+        next_change_at=standing.next_change_at,
+        next_change=standing.next_change,
+        rotated_at=rotation.at,
+        rotated_to=rotation.provider,
+    )
+
+
+def _budget(spending: Spending | None) -> BudgetStatus | None:
+    if spending is None:
+        return None
+    return BudgetStatus(day=spending.day.isoformat(), probes=spending.probes, cost=round(spending.cost, 6))
+
+
+def _resilience(case: Case, memory: Memory, behind: Background) -> Resilience | None:
+    if not behind.resilient:
+        return None
+    return build_resilience(
+        active=memory.active,
+        fit=[name for name in case.order if case.may_serve(name)],
+        domains=behind.domains,
+        observed=memory.observed,
+        history=memory.history,
+        config_load=behind.config_load,
+        now=case.now,
+    )
 
 
 def judge_ready(case: Case, decision: Decision, memory: Memory, problems: Sequence[Problem]) -> Verdict:
@@ -79,12 +205,22 @@ def judge_ready(case: Case, decision: Decision, memory: Memory, problems: Sequen
     if decision.reason is Reason.FROZEN:
         return Verdict("Unknown", decision.reason, decision.why)
     if case.mode is Mode.MANUAL and not case.may_stay(memory.active):
-        return Verdict("False", "ActiveProviderDown", decision.why)
+        unsuitable = memory.active in case.misfits
+        return Verdict("False", "ActiveProviderUnsuitable" if unsuitable else "ActiveProviderDown", decision.why)
     refused = tell_refusal(case)
     if case.mode is Mode.MANUAL and refused:
         return Verdict("False", SWITCH_REFUSED, refused)
-    blind = case.deepest is Tier.LIVENESS
-    return Verdict("True", decision.reason, decision.why + (UNBILLED_ONLY if blind else ""))
+    blind = UNBILLED_ONLY if case.deepest is Tier.LIVENESS else ""
+    return Verdict("True", decision.reason, f"{decision.why}{_alone(case, memory.active)}{blind}")
+
+
+def _alone(case: Case, active: str) -> str:
+    """Tell a policy that nobody can ever take over; that a backup is down now is told elsewhere."""
+    others = [name for name in case.order if name != active]
+    misfits = tuple(refusal for name in others if name in case.misfits and (refusal := rejection(case, name)))
+    if not others or len(misfits) < len(others):
+        return ""
+    return f"; no backup may ever take over (redundancy 0): {spell(misfits)}"
 
 
 def tell_refusal(case: Case) -> str | None:
@@ -103,13 +239,16 @@ def tell_refusal(case: Case) -> str | None:
 
 
 def judge_failed_over(case: Case, decision: Decision, memory: Memory) -> Verdict:
-    """FailedOver: another provider than the primary serves."""
-    if memory.active is None or memory.active == case.primary:
-        return Verdict("False", "PrimaryActive" if memory.active else "NothingPublished", decision.why)
-    refused = tell_refusal(case)
-    if refused and decision.reason in SERVED:
-        return Verdict("True", SWITCH_REFUSED, refused)
-    return Verdict("True", decision.reason, decision.why)
+    """FailedOver: a provider serves because one that is preferred to it cannot."""
+    if memory.active is None:
+        return Verdict("False", "NothingPublished", decision.why)
+    if memory.active not in case.ideal or is_failed_over(case, memory.active):
+        refused = tell_refusal(case)
+        if refused and decision.reason in SERVED:
+            return Verdict("True", SWITCH_REFUSED, refused)
+        return Verdict("True", decision.reason, decision.why)
+    by_order = case.strategy is Strategy.PRIORITY and not case.scheduled
+    return Verdict("False", "PrimaryActive" if by_order else "PreferredActive", decision.why)
 
 
 def judge_frozen(case: Case) -> Verdict:
@@ -117,6 +256,21 @@ def judge_frozen(case: Case) -> Verdict:
     if case.frozen:
         return Verdict("True", "LocalNetworkFault", case.frozen.why)
     return Verdict("False", "NetworkWorks", "no sign of a fault of the cluster's own network")
+
+
+def judge_degraded(case: Case, memory: Memory) -> Verdict:
+    """Degraded: the active provider works, but badly."""
+    active = memory.active or ""
+    if active in case.degraded:
+        return Verdict("True", "ThresholdExceeded", f'"{active}": {case.degraded[active]}')
+    return Verdict("False", "WithinThresholds", "the active provider exceeds none of selection.thresholds")
+
+
+def judge_budget(behind: Background) -> Verdict:
+    """BudgetExhausted: only unbilled checks go on."""
+    if behind.exhausted:
+        return Verdict("True", "BudgetExhausted", behind.exhausted)
+    return Verdict("False", "WithinBudget", "there is room in healthCheck.budget")
 
 
 def _condition(
@@ -132,25 +286,3 @@ def _condition(
         last_transition_time=former.last_transition_time if former and same else now.replace(microsecond=0),
         observed_generation=generation,
     )
-
-
-def _provider(case: Case, name: str) -> ProviderStatus:
-    health = case.health(name)
-    return ProviderStatus(
-        name=name,
-        state=health.state,
-        health_class=health.health_class,
-        since=health.since,
-        blacklisted_until=health.blacklisted_until,
-        rate_limited_until=health.limited_until,
-        eligible=rejection(case, name) is None,
-        why=shorten(_why(case.config_errors.get(name), health), LONGEST_MESSAGE),
-    )
-
-
-def _why(config_error: str | None, health: ProviderHealth) -> str:
-    """A mistake in the configuration does not hide what the probes find."""
-    if config_error is None:
-        return health.why
-    found = health.state not in {HealthState.UNKNOWN, HealthState.HEALTHY}
-    return f"{config_error} Its probes: {health.why}." if found else config_error

@@ -195,7 +195,8 @@ def _is_blocked(document: Any) -> bool:
     if not isinstance(document, dict):
         return False
     feedback = document.get("promptFeedback")
-    blocked = isinstance(feedback, dict) and feedback.get("blockReason") not in {None, "", "BLOCK_REASON_UNSPECIFIED"}
+    reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
+    blocked = reason not in (None, "", "BLOCK_REASON_UNSPECIFIED")  # what stands there may have no hash
     return blocked or any(_ended_by_policy(part) for part in _parts(document))
 
 

@@ -197,7 +197,7 @@ def _says_failed(holder: Mapping[str, Any]) -> bool:
         holder.get("error")
         or holder.get("success") is False
         or any(isinstance(mark, str) and mark.lower() in FAILED_STATUSES for mark in marks)
-        or holder.get("status_code") not in {None, 0, 200}
+        or holder.get("status_code") not in (None, 0, 200)  # what stands there may have no hash
         or (isinstance(holder.get("detail"), str) and len(holder) <= 3)  # noqa: PLR2004  # a bare complaint, no answer
     )
 

@@ -7,14 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from providerswitch.api.provider_types import Capability, purpose_of
 from providerswitch.probes.exchange import ProbeRequest, Question
 
 PROMPT: Final = "ping"
 TOKENS: Final = 16
 """Asked of a generation probe. With 1, models that think first have nothing left to answer with."""
-
-EMBEDDING_SIGNS: Final = ("embed", "bge-", "e5-", "gte-")
-"""Parts of the names of models that embed and do not chat."""
 
 
 def bearer(question: Question) -> Mapping[str, str]:
@@ -41,7 +39,7 @@ def generate(
         root: path between the base URL and the API.
     """
     model = question.model or default_model
-    if model and any(sign in model.lower() for sign in EMBEDDING_SIGNS):
+    if Capability.EMBEDDINGS in purpose_of(model):
         return post(f"{root}/embeddings", {"model": model, "input": PROMPT}, bearer(question))
     messages = [{"role": "user", "content": PROMPT}]
     return post(f"{root}/chat/completions", {"model": model, "messages": messages, limit: TOKENS}, bearer(question))

@@ -6,11 +6,13 @@ from typing import Final
 
 from providerswitch.api.health import HealthClass
 from providerswitch.core.outcome import Outcome, Tier
-from providerswitch.probes.classify import classify
+from providerswitch.probes.allowance import read_allowance
+from providerswitch.probes.classify import SUCCESS, classify
 from providerswitch.probes.exchange import Finding, ProbeRequest, Reply
 from providerswitch.probes.provider_type import ProviderType
 from providerswitch.probes.target import ProbeTarget
-from providerswitch.probes.transport import ProbeTransport
+from providerswitch.probes.transport import Answer, ProbeTransport
+from providerswitch.probes.usage import read_usage
 
 NOT_FOUND: Final = 404
 
@@ -31,14 +33,14 @@ class TargetProber:
         self._clock = clock
 
     async def probe(self, tier: Tier, deadline: timedelta) -> Outcome:
-        """Ask once; back by the deadline."""
-        started = self._clock()
+        """Ask once; back by the deadline.
+
+        The wall clock is read once, at the end, for what is planned after it; how long it took is the transport's to
+        say, because the wall clock may be set meanwhile.
+        """
         request, asked = self._request(tier)
         answer = await self._transport.ask(request, deadline_seconds=deadline.total_seconds())
-        ended = self._clock()
-        finding = self._read(answer.result, asked, ended)
-        replied = isinstance(answer.result, Reply)
-        return Outcome(finding.health_class, finding.why, started, ended, finding.retry_after, asked, replied)
+        return self._outcome(answer, asked, self._clock())
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -50,11 +52,32 @@ class TargetProber:
             return build(self._target.question), tier
         return self._kind.unbilled_probe(self._target.question), Tier.LIVENESS
 
+    def _outcome(self, answer: Answer, asked: Tier, ended: datetime) -> Outcome:
+        finding = self._read(answer.result, asked, ended)
+        reply = answer.result if isinstance(answer.result, Reply) else None
+        first_byte = answer.first_byte_seconds
+        return Outcome(
+            finding.health_class,
+            finding.why,
+            started_at=ended - timedelta(seconds=answer.latency_seconds),
+            ended_at=ended,
+            retry_after=finding.retry_after,
+            tier=asked,
+            replied=reply is not None,
+            first_byte=None if first_byte is None else timedelta(seconds=first_byte),
+            usage=read_usage(reply.body) if reply and _is_billed(reply, asked) else None,
+            allowance=read_allowance(reply.headers, ended) if reply else None,
+        )
+
     def _read(self, result: Reply | Finding, asked: Tier, now: datetime) -> Finding:
         if isinstance(result, Finding):
             return result
         finding = classify(self._kind, result, now=now, has_key=self._target.key is not None)
         return doubt_the_address(finding, result, asked)
+
+
+def _is_billed(reply: Reply, asked: Tier) -> bool:
+    return asked is Tier.GENERATION and reply.status in SUCCESS
 
 
 def doubt_the_address(finding: Finding, reply: Reply, asked: Tier) -> Finding:

@@ -1,24 +1,19 @@
 """How long a provider asks to be left alone: from headers, structured details, or the sentence in the error. Pure.
 
-Sources: RFC 9110 (Retry-After), the providers' rate limit references (OpenAI: Go durations in x-ratelimit-reset-*;
-Anthropic: RFC 3339 in anthropic-ratelimit-*-reset; Azure: retry-after-ms; Google: google.rpc.RetryInfo), read 2026-11.
+Sources: RFC 9110 (Retry-After), Azure (retry-after-ms), Google (google.rpc.RetryInfo), read 2026-11; for the headers of
+limits see `rate_limits`.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from providerswitch.api.durations import parse_duration
 from providerswitch.probes.envelope import Body, Complaint
 from providerswitch.probes.exchange import Reply
+from providerswitch.probes.rate_limits import request_limits, token_limits
+from providerswitch.probes.waits import parse_span, until_http_date
 
-LONGEST: Final = timedelta(days=366)
-"""Anything longer is a mistake, and may not fit into a timedelta."""
-
-LIMITED_THINGS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 WAIT_SENTENCE: Final = re.compile(
     r"(?:retry|try again|wait|available again|reset)s?\s+(?:in|after|for)?\s*"
     r"(?P<span>\d[\d.]*\s*[a-z]+(?:\s*\d[\d.]*\s*[a-z]+)*)",
@@ -41,12 +36,12 @@ def _waits(reply: Reply, body: Body, complaint: Complaint, now: datetime) -> Ite
     """Yield the waits that can be read, the most reliable first."""
     headers = reply.headers
     candidates = (
-        _number(headers.get("retry-after-ms"), 0.001),
+        parse_span(headers.get("retry-after-ms"), 0.001),
         parse_retry_after(headers.get("retry-after"), now),
         *(_retry_delay(document) for document in body.documents),
-        *_spent_limits(headers, now),
+        _spent_limits(headers, now),
         *(_sentence(text) for text in complaint.texts),
-        *(_number(_member(document, "estimated_time"), 1) for document in body.documents),
+        *(parse_span(_member(document, "estimated_time"), 1) for document in body.documents),
     )
     return (wait for wait in candidates if wait is not None)
 
@@ -55,31 +50,8 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
     """Parse Retry-After: seconds (fractions too, as some send), or an HTTP date."""
     if value is None:
         return None
-    seconds = _number(value, 1)
-    return seconds if seconds is not None else _until(_http_date(value), now)
-
-
-def _number(value: object, unit_seconds: float) -> timedelta | None:
-    try:
-        seconds = float(str(value)) * unit_seconds
-    except ValueError:
-        return None
-    return timedelta(seconds=seconds) if math.isfinite(seconds) and 0 <= seconds <= LONGEST.total_seconds() else None
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _until(moment: datetime | None, now: datetime) -> timedelta | None:
-    if moment is None:
-        return None
-    wait = moment - now
-    return wait if wait <= LONGEST else None
+    seconds = parse_span(value, 1)
+    return seconds if seconds is not None else until_http_date(value, now)
 
 
 def _retry_delay(document: Any) -> timedelta | None:
@@ -97,29 +69,10 @@ def _member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
 
 
-def _spent_limits(headers: Mapping[str, str], now: datetime) -> Iterator[timedelta | None]:
-    """Yield when the limits that are used up begin anew."""
-    for thing in LIMITED_THINGS:
-        if headers.get(f"x-ratelimit-remaining-{thing}", "").strip() == "0":
-            yield _reset(headers.get(f"x-ratelimit-reset-{thing}", ""))
-        if headers.get(f"anthropic-ratelimit-{thing}-remaining", "").strip() == "0":
-            yield _until(_rfc3339(headers.get(f"anthropic-ratelimit-{thing}-reset", "")), now)
-
-
-def _reset(value: str) -> timedelta | None:
-    """Parse a Go duration, or seconds as some compatible servers write them."""
-    try:
-        return parse_duration(value)
-    except (ValueError, OverflowError):
-        return _number(value, 1)
-
-
-def _rfc3339(value: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
+def _spent_limits(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Return when all limits that are used up have begun anew."""
+    limits = (*request_limits(headers, now), *token_limits(headers, now))
+    return max((limit.reset for limit in limits if limit.spent and limit.reset is not None), default=None)
 
 
 def _sentence(text: str) -> timedelta | None:
@@ -132,7 +85,7 @@ def _spelled(text: str) -> timedelta | None:
     parts = SPAN_PART.findall(text)
     units = [(float(number), UNIT_SECONDS.get(_singular(unit))) for number, unit in parts]
     known = [number * unit for number, unit in units if unit is not None]
-    return _number(sum(known), 1) if known else None
+    return parse_span(sum(known), 1) if known else None
 
 
 def _singular(unit: str) -> str:

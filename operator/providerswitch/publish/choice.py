@@ -1,14 +1,16 @@
 """What is published: the choice as a value, and its two readings (environment keys and JSON)."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from providerswitch.api.fields import Model
-from providerswitch.api.policy import PolicySpec, Protocol, Provider, ProviderRef
+from providerswitch.api.fields import Label, Model, ProviderRef
+from providerswitch.api.policy import PolicySpec, Protocol
+from providerswitch.api.provider import Provider
 from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
 from providerswitch.api.status import Short
 from providerswitch.core.memory import Publication
@@ -32,7 +34,9 @@ class Choice:
     """One revision of what consumers are told.
 
     Attributes:
-        fallbacks: names of the others that may be chosen, best first.
+        fallbacks: names of the others that can be chosen, in the user's order.
+        tasks: provider of each task that has one.
+        shares: percent of the traffic of each provider, under strategy Weighted.
     """
 
     owner: Owner
@@ -44,6 +48,8 @@ class Choice:
     decided_at: datetime
     previous: str | None = None
     fallbacks: tuple[str, ...] = ()
+    tasks: Mapping[str, Provider] = field(default_factory=dict)
+    shares: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
@@ -66,19 +72,27 @@ def protocol_name(spec: PolicySpec, provider: Provider) -> str:
 
 def environment(choice: Choice) -> dict[str, str]:
     """Return the env-safe keys; one without a value is left out, because SDKs read a blank base URL as an address."""
-    provider, url = choice.provider, choice.base_url
-    secret = provider.auth.secret_key_ref if provider.auth else None
     keys = {
-        "LLM_PROVIDER": provider.name,
-        "LLM_MODEL": provider.model,
-        "LLM_BASE_URL": url,
-        "LLM_PROTOCOL": protocol_name(choice.spec, provider),
+        **_keys("LLM", choice, choice.provider, None),
         "LLM_REVISION": str(choice.revision),
-        "LLM_SECRET_NAME": secret.name if secret else None,
-        "LLM_SECRET_KEY": secret.key if secret else None,
+        **dict.fromkeys(_sdk_variables(choice), choice.base_url),
     }
-    keys.update(dict.fromkeys(_sdk_variables(choice), url))
+    for task, provider in choice.tasks.items():
+        keys |= _keys(f"LLM_{task.upper().replace('-', '_')}", choice, provider, task)
     return {name: value for name, value in keys.items() if value}
+
+
+def _keys(prefix: str, choice: Choice, provider: Provider, task: str | None) -> dict[str, str | None]:
+    """Return what one consumer reads; those of a task bear its name."""
+    secret = provider.auth.secret_key_ref if provider.auth else None
+    return {
+        f"{prefix}_PROVIDER": provider.name,
+        f"{prefix}_MODEL": provider.model_for(task),
+        f"{prefix}_BASE_URL": base_url(choice.spec, provider),
+        f"{prefix}_PROTOCOL": protocol_name(choice.spec, provider),
+        f"{prefix}_SECRET_NAME": secret.name if secret else None,
+        f"{prefix}_SECRET_KEY": secret.key if secret else None,
+    }
 
 
 def _sdk_variables(choice: Choice) -> tuple[str, ...]:
@@ -88,7 +102,11 @@ def _sdk_variables(choice: Choice) -> tuple[str, ...]:
 
 
 def document(choice: Choice) -> str:
-    """Return provider.json: all there is to know, for programs that read files."""
+    """Return provider.json: all there is to know, for programs that read files. What a policy has none of is absent."""
+    extra = {
+        "tasks": {task: _describe(choice, provider.name, task) for task, provider in choice.tasks.items()},
+        "weights": dict(choice.shares),
+    }
     return json.dumps(
         {
             "active": _describe(choice, choice.provider.name),
@@ -99,13 +117,14 @@ def document(choice: Choice) -> str:
             "trigger": choice.trigger,
             "reason": choice.why,
             "decidedAt": choice.decided_at.isoformat(),
+            **{name: value for name, value in extra.items() if value},
         },
         indent=2,
         sort_keys=True,
     )
 
 
-def _describe(choice: Choice, name: str) -> dict[str, str]:
+def _describe(choice: Choice, name: str, task: str | None = None) -> dict[str, str]:
     provider = choice.spec.provider(name)
     if provider is None:
         return {"name": name}
@@ -113,7 +132,7 @@ def _describe(choice: Choice, name: str) -> dict[str, str]:
     described = {
         "name": name,
         "type": provider.type.value,
-        "model": provider.model,
+        "model": provider.model_for(task),
         "baseURL": base_url(choice.spec, provider),
         "protocol": protocol_name(choice.spec, provider),
         "secretName": secret.name if secret else None,
@@ -136,6 +155,7 @@ class _Document(Model):
     trigger: Short
     reason: str
     decided_at: AwareDatetime
+    tasks: dict[Label, _Active] = Field(default={}, max_length=8)
 
 
 def read_publication(text: str | None) -> Publication | None:
@@ -152,4 +172,5 @@ def read_publication(text: str | None) -> Publication | None:
         trigger=found.trigger,
         why=found.reason[:LONGEST_REASON],
         decided_at=found.decided_at,
+        tasks={task: active.name for task, active in found.tasks.items()},
     )

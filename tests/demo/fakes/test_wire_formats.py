@@ -1,11 +1,19 @@
 """Healthy answers of each wire format, over real sockets."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from providerswitch.controller.clock import utc_now
+from providerswitch.core.outcome import Allowance, Usage
 from providerswitch.demo.fakes import FORMATS, FakeProvider, Fault, Scope
+from providerswitch.probes.allowance import read_allowance
+from providerswitch.probes.usage import read_usage
+
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 KEY = "sk-right"
 BEARER = {"authorization": f"Bearer {KEY}"}
@@ -29,6 +37,8 @@ HEALTHY = {
                             ("models", 0, "name"), "models/gemini-2.5-flash"),
     "google generates": ("google", "POST", "/v1beta/models/gemini-2.5-flash:generateContent", GOOGLE, {},
                          ("candidates", 0, "finishReason"), "STOP"),
+    "google embeds": ("google", "POST", "/v1beta/models/gemini-embedding-001:embedContent", GOOGLE, {},
+                      ("embedding", "values", 0), 0.1),
     "google lists models as openai does": ("google", "GET", "/v1beta/openai/models", BEARER, None, ("object",), "list"),
     "google chats as openai does": ("google", "POST", "/v1beta/openai/chat/completions", BEARER, CHAT,
                                     ("model",), "some-model"),
@@ -85,6 +95,44 @@ async def test_a_stream_comes_in_events_and_ends_with_done() -> None:
     events = [line for line in reply.text.splitlines() if line]
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert (len(events), events[-1]) == (5, "data: [DONE]")
+
+
+async def test_a_stream_tells_its_usage_to_those_who_ask() -> None:
+    wanted = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
+    async with FakeProvider("openai") as fake, httpx.AsyncClient(headers=BEARER) as client:
+        reply = await client.post(fake.base_url + "/chat/completions", json=wanted)
+    assert read_usage(reply.content) == Usage(8, 3)
+
+
+LIMITS = {
+    "openai": Allowance(500, 499, 200_000, 199_992),
+    "anthropic": Allowance(1000, 999, 450_000, 449_000),
+    "google": None,
+    "jina": None,
+}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_each_answer_tells_the_limits_that_the_real_provider_tells(kind: str) -> None:
+    async with FakeProvider(kind) as fake, httpx.AsyncClient() as client:
+        reply = await client.get(f"http://{fake.host}/")
+    found = read_allowance(reply.headers, NOW)
+    assert (found and replace(found, reset_at=None)) == LIMITS[kind]
+
+
+async def test_anthropic_tells_when_a_limit_is_full_again_as_a_moment_soon_to_come() -> None:
+    async with FakeProvider("anthropic") as fake, httpx.AsyncClient(headers=ANTHROPIC) as client:
+        before = utc_now()
+        reply = await client.get(f"{fake.base_url}/v1/models")
+    resets = datetime.fromisoformat(reply.headers["anthropic-ratelimit-requests-reset"])
+    assert before <= resets <= utc_now() + timedelta(seconds=1)
+
+
+async def test_a_rate_limited_client_of_anthropic_has_no_request_left() -> None:
+    async with FakeProvider("anthropic") as fake, httpx.AsyncClient(headers=ANTHROPIC) as client:
+        await fake.behave(Fault.RATE_LIMITED, seconds=7)
+        reply = await client.get(f"{fake.base_url}/v1/models")
+    assert (reply.headers["anthropic-ratelimit-requests-remaining"], reply.headers["retry-after"]) == ("0", "7")
 
 
 @pytest.mark.parametrize("kind", FORMATS)

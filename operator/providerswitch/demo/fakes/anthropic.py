@@ -1,5 +1,6 @@
 """Anthropic: models, messages, token counts, and the OpenAI-compatible endpoint. API reference read 2026-11."""
 
+from datetime import datetime, timedelta
 from typing import Final
 
 from providerswitch.demo.fakes import chat
@@ -23,11 +24,30 @@ FAILURES: Final = {
 NO_VERSION: Final = Failure(400, "invalid_request_error", "anthropic-version: header is required")
 NO_MODEL: Final = Failure(400, "invalid_request_error", "model: Field required")
 
+LEFT: Final = {
+    "requests": (1000, 999),
+    "input-tokens": (450_000, 449_000),
+    "output-tokens": (90_000, 90_000),
+    "tokens": (540_000, 539_000),
+}
+"""Limit and what is left of it, a minute each; tokens are counted in thousands."""
+
+
+def limits(now: datetime) -> dict[str, str]:
+    """Return the headers of each answer: the limits, and when each is full again."""
+    headers = {"request-id": "req_fake"}
+    for thing, (limit, left) in LEFT.items():
+        name = f"anthropic-ratelimit-{thing}"
+        full_at = f"{now + timedelta(seconds=1 if left < limit else 0):%Y-%m-%dT%H:%M:%SZ}"
+        headers |= {f"{name}-limit": f"{limit}", f"{name}-remaining": f"{left}", f"{name}-reset": full_at}
+    return headers
+
 
 def render(failure: Failure, request: Request, behaviour: Behaviour) -> Answer:
     """Write an error as Anthropic does; its compatible endpoint speaks OpenAI's dialect."""
     limited = failure is FAILURES[Fault.RATE_LIMITED]
-    headers = {"retry-after": f"{behaviour.seconds:g}"} if limited else {}
+    wait = {"retry-after": f"{behaviour.seconds:g}", "anthropic-ratelimit-requests-remaining": "0"}
+    headers = wait if limited else {}
     if request.path == COMPATIBLE_PATH:
         error = {"code": failure.kind, "message": failure.message, "type": failure.kind, "param": None}
         return json_answer(failure.status, {"error": error}, headers)
@@ -88,5 +108,5 @@ ANTHROPIC: Final = WireFormat(
     failures=FAILURES,
     not_found=Failure(404, "not_found_error", "Not Found"),
     render=render,
-    headers={"request-id": "req_fake", "anthropic-ratelimit-requests-remaining": "999"},
+    headers=limits,
 )

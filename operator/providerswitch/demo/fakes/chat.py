@@ -1,5 +1,6 @@
 """OpenAI's chat completions, which Anthropic and Google speak too on their compatible endpoints."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from providerswitch.demo.fakes.http import Answer, Request, event_stream, json_answer
@@ -25,7 +26,7 @@ def chat_completion(request: Request) -> Answer:
     if not body.get("messages"):
         raise Refused(NO_MESSAGES)
     if body.get("stream") is True:
-        return event_stream([_chunk(model, word) for word in REPLY] + [_chunk(model, None)])
+        return event_stream([*(_chunk(model, word) for word in (*REPLY, None)), *_last_words(model, body)])
     return json_answer(200, _whole(model))
 
 
@@ -39,6 +40,13 @@ def _chunk(model: str, word: str | None) -> dict[str, Any]:
     delta = {"role": "assistant", "content": word} if word is not None else {}
     choice = {"index": 0, "delta": delta, "finish_reason": None if word is not None else "stop"}
     return {**_envelope("chat.completion.chunk", model), "choices": [choice]}
+
+
+def _last_words(model: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tell the usage of a stream, to those who ask for it."""
+    options = body.get("stream_options")
+    wanted = isinstance(options, dict) and options.get("include_usage") is True
+    return [{**_envelope("chat.completion.chunk", model), "choices": [], "usage": USAGE}] if wanted else []
 
 
 def _envelope(kind: str, model: str) -> dict[str, Any]:

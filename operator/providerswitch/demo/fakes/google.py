@@ -1,4 +1,7 @@
-"""Google Gemini: models, generateContent, and the OpenAI-compatible endpoint. API reference read 2026-11."""
+"""Google Gemini: models, generateContent, embedContent, and the OpenAI-compatible endpoint. API reference read 2026-11.
+
+It tells no limits in headers, and no usage for embeddings.
+"""
 
 from typing import Any, Final
 
@@ -73,11 +76,17 @@ def generate_content(_request: Request) -> Answer:
     return json_answer(200, {"candidates": [candidate], "usageMetadata": usage, "modelVersion": MODEL})
 
 
+def embed_content(_request: Request) -> Answer:
+    """Answer POST /v1beta/models/{model}:embedContent."""
+    return json_answer(200, {"embedding": {"values": [0.1, 0.2, 0.3]}})
+
+
 GOOGLE: Final = WireFormat(
     base_path="",
     routes=(
         Route("GET", "/v1beta/models", models, api_key),
         Route("POST", "/v1beta/models/[^/:]+:generateContent", generate_content, api_key, generates=True),
+        Route("POST", "/v1beta/models/[^/:]+:embedContent", embed_content, api_key, generates=True),
         Route("GET", f"{COMPATIBLE_ROOT}/models", lambda _: chat.model_list(f"models/{MODEL}"), Request.bearer),
         Route("POST", f"{COMPATIBLE_ROOT}/chat/completions", chat.chat_completion, Request.bearer, generates=True),
     ),

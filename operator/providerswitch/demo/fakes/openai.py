@@ -71,5 +71,5 @@ OPENAI: Final = WireFormat(
     failures=FAILURES,
     not_found=Failure(404, "invalid_request_error", "Invalid URL", "unknown_url"),
     render=render,
-    headers=LIMITS,
+    headers=lambda _: LIMITS,
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
+from providerswitch.controller.clock import utc_now
 from providerswitch.demo.fakes.anthropic import ANTHROPIC
 from providerswitch.demo.fakes.faults import CONNECTION_FAULTS, UNANSWERED, Behaviour, Fault, Scope
 from providerswitch.demo.fakes.google import GOOGLE
@@ -186,7 +187,7 @@ class FakeProvider:
             self.first_failure_at = exchange.at
 
     def _headers(self) -> dict[str, str]:
-        return {"server": self.name, **self._format.headers}
+        return {"server": self.name, **self._format.headers(utc_now())}
 
     def _answer(self, request: Request, behaviour: Behaviour) -> Answer:
         render, failures, fault = self._format.render, self._format.failures, behaviour.fault

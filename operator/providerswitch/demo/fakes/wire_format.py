@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 
 from providerswitch.demo.fakes.faults import Behaviour, Fault
 from providerswitch.demo.fakes.http import Answer, Request
@@ -52,6 +53,11 @@ class Route:
         return request.method == self.method and re.fullmatch(self.pattern, request.path) is not None
 
 
+def no_headers(_now: datetime) -> Mapping[str, str]:
+    """Tell nothing beside the answer."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class WireFormat:
     """How one provider's API looks from outside.
@@ -60,7 +66,7 @@ class WireFormat:
         base_path: what the native base URL ends in.
         failures: the error for each fault that is an answer of the provider.
         render: writes an error; the request tells which dialect the client speaks.
-        headers: sent with each answer.
+        headers: sent with each answer; some tell a moment, so that they are asked for by the time it is.
     """
 
     base_path: str
@@ -68,7 +74,7 @@ class WireFormat:
     failures: Mapping[Fault, Failure]
     not_found: Failure
     render: Callable[[Failure, Request, Behaviour], Answer]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Callable[[datetime], Mapping[str, str]] = no_headers
 
     def route(self, request: Request) -> Route | None:
         """Return the endpoint a request is for, or None."""

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from providerswitch.api.health import HealthClass
-from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.api.provider_types import Capability, ProviderTypeName, purpose_of
 from providerswitch.probes.exchange import ProbeRequest, Question
 from providerswitch.probes.openai_dialect import PROMPT, TOKENS, post
 from providerswitch.probes.provider_codes import by_code
@@ -44,7 +44,7 @@ def generation_probe(question: Question) -> ProbeRequest:
     model = (question.model or CHEAPEST_MODEL).removeprefix("models/")
     content = {"parts": [{"text": PROMPT}]}
     path = f"/v1beta/models/{quote(model, safe='')}"
-    if "embedding" in model:
+    if Capability.EMBEDDINGS in purpose_of(model):
         return post(f"{path}:embedContent", {"content": content}, _headers(question))
     body = {"contents": [content], "generationConfig": {"maxOutputTokens": TOKENS}}
     return post(f"{path}:generateContent", body, _headers(question))

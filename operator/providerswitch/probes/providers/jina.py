@@ -7,7 +7,7 @@ request that does. Every error has a code. Source: Jina API specification, read 
 from typing import Final
 
 from providerswitch.api.health import HealthClass
-from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.api.provider_types import Capability, ProviderTypeName, purpose_of
 from providerswitch.probes.exchange import ProbeRequest, Question
 from providerswitch.probes.openai_dialect import PROMPT, bearer, list_models, post
 from providerswitch.probes.provider_codes import by_code
@@ -35,7 +35,7 @@ CODES: Final = {
 def generation_probe(question: Question) -> ProbeRequest:
     """Ask for one vector, or for the ranking of one document where the model reranks."""
     model = question.model or CHEAPEST_MODEL
-    if "rerank" in model:
+    if Capability.RERANK in purpose_of(model):
         return post("/rerank", {"model": model, "query": PROMPT, "documents": [PROMPT]}, bearer(question))
     return post("/embeddings", {"model": model, "input": [PROMPT]}, bearer(question))
 

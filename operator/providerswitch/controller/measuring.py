@@ -1,0 +1,77 @@
+"""What is known of each provider in numbers: from probes, golden prompts and metrics sources, for all policies."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from providerswitch.api.health_check import QualityChecks
+from providerswitch.api.selection import PrometheusSource
+from providerswitch.controller.entry import Entry
+from providerswitch.core import quality
+from providerswitch.core.measures import Measures
+from providerswitch.core.metrics_source import SourceValues, longest_age, override
+from providerswitch.core.outcome import Outcome
+from providerswitch.core.quality import Tally
+from providerswitch.core.window import Window, blend_cost
+from providerswitch.probes.target import ProbeTarget
+
+
+class Sources(Protocol):
+    """The metrics sources."""
+
+    def values(self, source: PrometheusSource) -> Mapping[str, SourceValues]:
+        """Return what a source says of each provider."""
+
+
+class Measuring:
+    """The windows of all probe targets, and the verdicts on their answers."""
+
+    def __init__(self) -> None:
+        self._windows: dict[ProbeTarget, Window] = {}
+        self._tallies: dict[ProbeTarget, dict[str, Tally]] = {}
+
+    def hear(self, target: ProbeTarget, outcome: Outcome) -> None:
+        """Take in an outcome."""
+        self._windows.setdefault(target, Window()).add(outcome)
+
+    def hear_answer(self, target: ProbeTarget, checks: QualityChecks, *, passed: bool) -> None:
+        """Take in the verdict on an answer to a golden prompt."""
+        tallies = self._tallies.setdefault(target, {})
+        written = checks.model_dump_json()
+        tallies[written] = quality.add(tallies.get(written, Tally()), passed)
+
+    def forget(self, target: ProbeTarget) -> None:
+        """Forget a target that is no longer probed."""
+        self._windows.pop(target, None)
+        self._tallies.pop(target, None)
+
+    def measure(self, entry: Entry, sources: Sources, now: datetime) -> dict[str, Measures]:
+        """Return the measures of each provider that a policy has probed."""
+        assert entry.policy is not None
+        source = entry.policy.spec.selection.metrics_source
+        values = sources.values(source.prometheus) if source else {}
+        max_age = longest_age(source.prometheus.interval) if source else timedelta(0)
+        return {
+            name: override(self._of(entry, name, target, now), values.get(name), now=now, max_age=max_age)
+            for name, target in entry.targets.items()
+        }
+
+    def _of(self, entry: Entry, name: str, target: ProbeTarget, now: datetime) -> Measures:
+        assert entry.policy is not None
+        spec = entry.policy.spec
+        provider = spec.provider(name)
+        assert provider is not None
+        measured = self._windows.get(target, Window()).measure(
+            now=now,
+            span=spec.selection.window,
+            min_samples=spec.selection.min_samples,
+            deepest=entry.rules.deepest,
+        )
+        found, confidence = quality.estimate(self._tally(target, spec.quality_checks), provider.quality)
+        return replace(measured, quality=found, quality_confidence=confidence, cost=blend_cost(provider.cost))
+
+    def _tally(self, target: ProbeTarget, checks: QualityChecks | None) -> Tally:
+        if checks is None:
+            return Tally()
+        return self._tallies.get(target, {}).get(checks.model_dump_json(), Tally())

@@ -1,0 +1,34 @@
+"""Keep the books of billed requests: each policy pays for those that it wanted, shared or not."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from providerswitch.controller.entry import Entry
+from providerswitch.core.budget import Spending, exhausted, spend
+from providerswitch.core.outcome import Outcome, Tier, Usage
+
+
+def look_at_budget(entry: Entry, now: datetime) -> None:
+    """Note whether a policy's budget has room; a new day brings a new one."""
+    assert entry.policy is not None
+    budget, spending = entry.policy.spec.health_check.budget, entry.memory.spending
+    entry.exhausted = exhausted(spending or Spending(now.date()), budget, now)
+
+
+def pay_for_probe(entry: Entry, name: str, outcome: Outcome) -> bool:
+    """Charge a policy for a billed probe of one of its providers; tell whether its budget ran out by it."""
+    policy = entry.policy
+    wanted = policy is not None and policy.spec.health_check.generation is not None and entry.exhausted is None
+    if outcome.tier is not Tier.GENERATION or not wanted:
+        return False
+    return pay(entry, name, outcome.usage, outcome.ended_at)
+
+
+def pay(entry: Entry, name: str, usage: Usage | None, now: datetime) -> bool:
+    """Charge a policy for a billed request; tell whether its budget ran out by it."""
+    assert entry.policy is not None
+    provider, before = entry.policy.spec.provider(name), entry.exhausted
+    spent = spend(entry.memory.spending or Spending(now.date()), now, usage, provider.cost if provider else None)
+    entry.memory = replace(entry.memory, spending=spent)
+    look_at_budget(entry, now)
+    return entry.exhausted is not None and before is None

@@ -1,0 +1,28 @@
+"""Keep the tracks of a policy: how long each provider, and the policy as its consumers saw it, could serve. Pure."""
+
+from dataclasses import replace
+
+from providerswitch.api.status import HealthState
+from providerswitch.core.case import Case
+from providerswitch.core.health import ProviderHealth
+from providerswitch.core.memory import Memory
+from providerswitch.core.resilience import Track, look
+
+
+def watch_providers(memory: Memory, case: Case) -> Memory:
+    """Return the memory after one more look at every candidate."""
+    tracks = {name: _look(memory.tracks.get(name, Track()), case, case.health(name)) for name in case.order}
+    return replace(memory, tracks=tracks)
+
+
+def watch_consumers(memory: Memory, case: Case) -> Memory:
+    """Return the memory after one more look at what consumers are sent to; to be asked before and after a switch."""
+    if memory.active is None:
+        return memory
+    return replace(memory, observed=_look(memory.observed, case, case.health(memory.active)))
+
+
+def _look(track: Track, case: Case, health: ProviderHealth) -> Track:
+    """While our own network is at fault, nobody knows whether others could be served."""
+    unknown = case.frozen is not None or health.state is HealthState.UNKNOWN
+    return look(track, now=case.now, up=None if unknown else health.may_stay, since=health.first_failure_at)

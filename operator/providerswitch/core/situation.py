@@ -1,0 +1,78 @@
+"""From spec, memory and what is seen to the case to decide: one for the policy, one for each task. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from providerswitch.api.policy import PolicySpec
+from providerswitch.api.selection import Task
+from providerswitch.core.case import Case
+from providerswitch.core.choosing import Prospects, with_outlook
+from providerswitch.core.flapping import FlapRules
+from providerswitch.core.freeze import Frozen
+from providerswitch.core.health import ProviderHealth
+from providerswitch.core.measures import Measures
+from providerswitch.core.memory import Memory
+from providerswitch.core.outcome import Tier
+from providerswitch.core.rotation import Timetable
+from providerswitch.core.tasks import misfits_of, order_of, selection_of
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is seen of the world at a moment.
+
+    Attributes:
+        healths: of each provider of the spec.
+        config_errors: providers whose configuration cannot be honoured, and those passed over for the moment.
+        measures: of each provider that was probed.
+        timetable: what the schedule says; None where there is none.
+        failback_token: value of the failback annotation.
+    """
+
+    now: datetime
+    healths: Mapping[str, ProviderHealth]
+    config_errors: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, Measures] = field(default_factory=dict)
+    timetable: Timetable | None = None
+    failback_token: str | None = None
+    frozen: Frozen | None = None
+
+
+def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Task | None = None) -> Case:
+    """Return what there is to decide for a task, or for the policy itself."""
+    seat = memory.seat(task.name if task else None)
+    asked = task is None and situation.failback_token not in {None, memory.handled_failback}
+    case = Case(
+        now=situation.now,
+        order=order_of(spec, task),
+        healths=situation.healths,
+        config_errors=situation.config_errors,
+        misfits=misfits_of(spec, task),
+        mode=spec.failover.mode,
+        failback=spec.failover.failback,
+        active=seat.active,
+        active_since=seat.active_since,
+        arrived_by=seat.arrived_by,
+        acted_primary=seat.acted_primary,
+        failback_requested=asked,
+        frozen=situation.frozen,
+        deepest=Tier.GENERATION if spec.health_check.generation else Tier.LIVENESS,
+        flap_rules=FlapRules(spec.failover.min_dwell, spec.failover.max_switches_per_hour),
+        recent_switches=memory.recent,
+    )
+    return with_outlook(case, _prospects(spec, memory, situation, task))
+
+
+def _prospects(spec: PolicySpec, memory: Memory, situation: Situation, task: Task | None) -> Prospects:
+    """The schedule is the policy's own; tasks go by their strategies alone."""
+    timetable = situation.timetable if task is None else None
+    return Prospects(
+        selection=selection_of(spec, task),
+        measures=situation.measures,
+        weights={provider.name: provider.weight for provider in spec.providers},
+        were_degraded=memory.degraded,
+        entry=timetable.entry if timetable else None,
+        turn=memory.rotation.provider,
+        changes_at=timetable.changes_at if timetable else None,
+    )
