@@ -53,6 +53,12 @@ DECISIONS: Final[Mapping[str, Text]] = {
         "A provider that is preferred to it exceeds a threshold and was left.",
         "Nothing for the consumers. `message` says which threshold.",
     ),
+    Reason.LAST_RESORT: Text(
+        "True",
+        "Nobody may serve by the rules, but this one answers well again and is only still blacklisted: better than one"
+        " that is dead. It is left as soon as another may serve.",
+        "Nothing for the consumers. `message` says what is wrong with the others.",
+    ),
     Reason.MANUAL: Text("True", "The active provider stays, because `failover.mode` is `Manual`."),
     Reason.FROZEN: Text(
         "Unknown",

@@ -11,7 +11,8 @@ from providerswitch.api.health import ALIVE, NETWORK, HealthClass
 from providerswitch.api.policy import Mode
 from providerswitch.api.status import ConditionType, HealthState
 from providerswitch.core.case import Trigger
-from providerswitch.core.decide import decide
+from providerswitch.core.decide import FOR_THE_BETTER, decide
+from providerswitch.core.flapping import FlapRules
 from providerswitch.core.memory import SWITCHES_KEPT
 from providerswitch.core.narrate import condition
 from providerswitch.core.outcome import Tier
@@ -42,9 +43,12 @@ class AnyWeather(RuleBasedStateMachine):
         mode=st.sampled_from(Mode),
         failback=st.sampled_from(Mode),
         in_trouble=st.sets(names, max_size=1),
+        flap_rules=st.builds(
+            FlapRules, st.sampled_from([0, 60, 600]).map(lambda s: timedelta(seconds=s)), st.sampled_from([1, 2, 12])
+        ),
     )
-    def begins(self, count: int, mode: Mode, failback: Mode, in_trouble: set[str]) -> None:
-        self.world = World(NAMES[:count], mode=mode, failback=failback)
+    def begins(self, count: int, mode: Mode, failback: Mode, in_trouble: set[str], flap_rules: FlapRules) -> None:
+        self.world = World(NAMES[:count], mode=mode, failback=failback, flap_rules=flap_rules)
         self.settles()
         for name in self.world.order:
             kind = HealthClass.SERVER_ERROR if name in in_trouble else HealthClass.HEALTHY
@@ -153,6 +157,7 @@ class AnyWeather(RuleBasedStateMachine):
             self.time_passes(LONGEST_BLACKLIST // 5 * 60)
         for name in self.world.order:
             self.answers(name, HealthClass.HEALTHY, Tier.LIVENESS, None)
+        self.time_passes(3600)
         assert self.world.active == self.world.primary, "the primary serves again"
         assert self.told("Ready") == "True"
         assert self.told("FailedOver") == self.told("Frozen") == "False"
@@ -167,11 +172,24 @@ class AnyWeather(RuleBasedStateMachine):
             seen = self.world.witnesses.get(switch.to, Witness())
             assert switch.to in case.order
             assert switch.to != case.active
-            assert case.health(switch.to).state is HealthState.HEALTHY
             assert switch.to not in case.config_errors
             assert not seen.dead, "never to a provider that fails"
+            if case.answers_again(switch.to):
+                assert not any(case.may_serve(name) for name in case.order), "only where nobody else may serve"
+                continue
+            assert case.health(switch.to).state is HealthState.HEALTHY
             assert seen.banned_until is None or seen.banned_until <= switch.time, "never to a blacklisted one"
         self.judged = len(self.world.switches)
+
+    @invariant()
+    def nothing_is_switched_for_the_better_too_soon_or_too_often(self) -> None:
+        rules, made = self.world.flap_rules, self.world.switches
+        for place, (case, switch) in enumerate(made):
+            if switch.trigger not in FOR_THE_BETTER:
+                continue
+            assert case.active_since is None or switch.time >= case.active_since + rules.min_dwell
+            hour = {other.time for _, other in made[:place] if other.time > switch.time - timedelta(hours=1)}
+            assert len(hour) < rules.max_switches_per_hour
 
     @invariant()
     def every_switch_is_recorded_with_its_cause(self) -> None:
@@ -207,7 +225,7 @@ class AnyWeather(RuleBasedStateMachine):
         if ready == "True":
             assert world.active in world.order
             assert world.active is not None
-            assert world.case().may_stay(world.active)
+            assert world.case().may_stay(world.active) or world.case().answers_again(world.active)
         if ready == "False" and world.mode is Mode.AUTOMATIC and world.active in world.order:
             assert list(world.fit()) == []
 

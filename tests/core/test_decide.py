@@ -33,6 +33,7 @@ def test_the_order_of_the_rules_is_a_promise() -> None:
         rules.hold_failback,
         rules.hold_refused,
         rules.ranked,
+        rules.last_resort,
     ) == PRECEDENCE
 
 
@@ -330,3 +331,33 @@ def test_while_a_wish_waits_an_active_provider_that_fails_is_left_for_the_first_
     asked = replace(case("google", anthropic=DOWN, openai=WELL, google=DOWN), acted_primary="google")
     decision = decide(asked)
     assert (decision.provider, decision.trigger) == ("openai", Trigger.FAILOVER)
+
+
+class TestLastResort:
+    ANSWERING = replace(DOWN, successes=5, failures=0)
+
+    def test_one_that_is_only_still_blacklisted_serves_where_nobody_else_may(self) -> None:
+        decision = decide(case("openai", openai=DOWN, backup=self.ANSWERING))
+        assert (decision.provider, decision.reason, decision.trigger) == (
+            "backup",
+            Reason.LAST_RESORT,
+            Trigger.FAILOVER,
+        )
+        assert decision.rejected == (OPENAI_DOWN,)
+
+    def test_it_stays_while_it_answers_though_a_better_one_answers_too(self) -> None:
+        decision = decide(case("backup", openai=self.ANSWERING, backup=self.ANSWERING))
+        assert (decision.provider, decision.reason, decision.trigger) == ("backup", Reason.LAST_RESORT, None)
+
+    def test_it_is_left_as_soon_as_anybody_may_serve(self) -> None:
+        decision = decide(case("backup", openai=WELL, backup=self.ANSWERING))
+        assert (decision.provider, decision.trigger) == ("openai", Trigger.FAILOVER)
+
+    @pytest.mark.parametrize("health", [DOWN, replace(DOWN, successes=4), LIMITED, NEVER_PROBED, SUSPECT])
+    def test_one_that_does_not_answer_well_for_long_enough_is_none(self, health: ProviderHealth) -> None:
+        assert decide(case("openai", openai=DOWN, backup=health)).reason is Reason.NO_HEALTHY_PROVIDER
+
+    def test_nor_is_one_that_is_unsuitable_or_misconfigured(self) -> None:
+        asked = case("openai", openai=DOWN, backup=self.ANSWERING)
+        for flaw in ({"misfits": {"backup": "x"}}, {"config_errors": {"backup": "x"}}):
+            assert decide(replace(asked, **flaw)).reason is Reason.NO_HEALTHY_PROVIDER

@@ -11,7 +11,7 @@ from tests.core.moments import DOWN, LIMITED, NEVER_PROBED, RULES, SUSPECT, WELL
 from providerswitch.api.health import ALIVE, TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.status import HealthState
 from providerswitch.core.flapping import LONGEST_FACTOR
-from providerswitch.core.health import HealthRules, ProviderHealth, clamp_retry_after, observe, witness
+from providerswitch.core.health import HealthRules, ProviderHealth, acquit, clamp_retry_after, observe, witness
 from providerswitch.core.outcome import Outcome, Tier
 
 C = HealthClass
@@ -306,3 +306,24 @@ def _check(before: ProviderHealth, after_it: ProviderHealth, each: Outcome) -> N
 
 def _over(moment: datetime | None, now: datetime) -> bool:
     return moment is None or moment <= now
+
+
+class TestAcquittal:
+    """Everybody fell silent, one a little earlier than the others."""
+
+    ACCUSED = after(WELL, *(outcome(C.CONNECT_REFUSED, second) for second in (10, 11, 12)))
+
+    def test_who_went_down_in_a_silence_of_all_is_a_suspect_again(self) -> None:
+        health = acquit(self.ACCUSED, at(5))
+        assert (health.state, health.blacklisted_until, health.ejections) == (S.SUSPECT, None, 0)
+        assert after(health, outcome(C.HEALTHY, 20)).state is S.HEALTHY
+
+    def test_it_is_no_longer_one_of_all_once_somebody_answered_meanwhile(self) -> None:
+        assert acquit(self.ACCUSED, at(11)) == self.ACCUSED
+
+    def test_who_answered_with_an_error_stays_down(self) -> None:
+        rejected = after(WELL, *(outcome(C.SERVER_ERROR, second) for second in (10, 11, 12)))
+        assert acquit(rejected, at(5)) == rejected
+
+    def test_where_nobody_ever_answered_the_silence_is_everybodys(self) -> None:
+        assert acquit(self.ACCUSED, None).state is S.SUSPECT

@@ -15,6 +15,7 @@ from providerswitch.api.policy import Mode
 from providerswitch.api.status import PolicyStatus, Rejection, Switch
 from providerswitch.core.case import Case, Decision
 from providerswitch.core.decide import decide
+from providerswitch.core.flapping import FlapRules
 from providerswitch.core.freeze import Frozen, HostRecord, find_freeze, hear
 from providerswitch.core.health import ProviderHealth, observe, witness
 from providerswitch.core.memory import Memory, commit, restore_memory, settle_requests
@@ -76,6 +77,7 @@ class World:
     mode: Mode = Mode.AUTOMATIC
     failback: Mode = Mode.AUTOMATIC
     token: str | None = None
+    flap_rules: FlapRules = field(default_factory=FlapRules)
     config_errors: dict[str, str] = field(default_factory=dict)
     healths: dict[str, ProviderHealth] = field(default_factory=dict)
     hosts: dict[str, HostRecord] = field(default_factory=dict)
@@ -114,6 +116,10 @@ class World:
             acted_primary=self.memory.acted_primary,
             failback_requested=self.token not in {None, self.memory.handled_failback},
             frozen=self.frozen,
+            active_since=self.memory.active_since,
+            arrived_by=self.memory.arrived_by,
+            flap_rules=self.flap_rules,
+            recent_switches=self.memory.recent,
         )
 
     def probe(self, name: str, kind: HealthClass, *, tier: Tier = Tier.LIVENESS, wait: timedelta | None = None) -> None:

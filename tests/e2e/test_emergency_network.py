@@ -184,3 +184,18 @@ async def test_a_certificate_that_expires_moves_consumers_until_it_is_renewed(
         assert await ask_as_consumer(scene) == "backup"
         authority.issue_cert(HOST).configure_cert(served)
         await switched(scene, "Failback", "secured")
+
+
+async def test_a_host_that_falls_silent_before_the_others_is_not_accused_when_they_follow(scene: Scene) -> None:
+    await scene.opens("openai", "backup", "third", healthCheck=PROMPT, failover=LONG)
+    await scene.providers["backup"].behave(Fault.HANG)
+    await scene.providers["third"].behave(Fault.HANG)
+    await scene.providers["openai"].behave(Fault.REFUSE)
+    await comes(scene, lambda seen: seen.condition("Frozen") == ("True", "LocalNetworkFault"))
+    for provider in scene.providers.values():
+        await provider.behave(Fault.HEALTHY)
+
+    sight = await comes(scene, lambda seen: seen.condition("Frozen")[0] == "False" and all_well(seen))
+
+    assert sight.ways == [("Initial", "openai")]
+    assert sight.condition("Ready") == ("True", "PrimaryHealthy")

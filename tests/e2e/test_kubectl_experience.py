@@ -8,7 +8,7 @@ import pytest
 from tests.support.crd_bounds import Schema, children
 from tests.support.kubectl import Kubectl
 from tests.support.policies import build_policy, build_provider
-from tests.support.statuses import build_failed_over, build_refused, build_switch
+from tests.support.statuses import build_failed_over, build_full, build_refused, build_switch
 
 from providerswitch.api.crd import build_crd
 from providerswitch.api.meta import FIELD_MANAGER
@@ -27,7 +27,26 @@ DEFAULTS = {
         "failureThreshold": 3,
         "recoveryThreshold": 5,
     },
-    "failover": {"mode": "Automatic", "blacklistDuration": "300s", "failback": "Automatic"},
+    "failover": {
+        "mode": "Automatic",
+        "blacklistDuration": "300s",
+        "failback": "Automatic",
+        "minDwell": "60s",
+        "maxSwitchesPerHour": 12,
+    },
+    "selection": {
+        "strategy": "Priority",
+        "weights": {"latency": 0.4, "accuracy": 0.3, "cost": 0.2, "availability": 0.1},
+        "thresholds": {"responseTime": "5s", "errorRate": 0.05, "availability": 0.95},
+        "window": "15m",
+        "minSamples": 5,
+        "hysteresis": 0.1,
+        "requirements": {"capabilities": [], "regions": [], "protocols": []},
+        "rotationPeriod": "24h",
+        "rampInterval": "5m",
+    },
+    "schedule": [],
+    "tasks": [],
     "publish": {"configMap": {}},
 }
 """What the guide promises to those who write nothing."""
@@ -174,7 +193,7 @@ def test_nothing_of_a_status_is_lost(status: PolicyStatus, kubectl: Kubectl, pol
 
 
 def test_the_status_that_is_written_here_holds_each_field_there_is() -> None:
-    assert set(named(render(build_failed_over()), "status")) == {
+    assert set(named(render(build_full()), "status")) == {
         path for path, _ in FIELDS if path.startswith("status.")
     }
 

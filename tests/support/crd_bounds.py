@@ -49,7 +49,7 @@ def find_bounds(node: Schema, path: str) -> Iterator[Bound]:
     """Yield everything that a schema node and the nodes below it refuse."""
     for keyword, sentence in SENTENCES.items():
         if keyword in node:
-            yield Bound(path, sentence.format(node[keyword]))
+            yield Bound(path, sentence.format(_printed(node[keyword], node)))
     if "enum" in node:
         yield Bound(path, "Unsupported value")
     for name in node.get("required", ()):
@@ -60,6 +60,11 @@ def find_bounds(node: Schema, path: str) -> Iterator[Bound]:
         yield Bound.of(rule, path)
     for name, child in children(node):
         yield from find_bounds(child, path + name)
+
+
+def _printed(limit: float, node: Schema) -> str:
+    """Write a limit as Go does: of a number that may be fractional, a million is 1e+06."""
+    return f"{limit:g}" if node.get("type") == "number" else str(limit)
 
 
 def children(node: Schema) -> Iterator[tuple[str, Schema]]:

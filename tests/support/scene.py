@@ -17,6 +17,7 @@ from tests.support.control_plane import ControlPlane
 from tests.support.eventually import eventually
 from tests.support.kubectl import Kubectl
 from tests.support.operator_process import OperatorProcess, install, operator_kubeconfig
+from tests.support.policies import AT_ONCE
 
 from providerswitch.api import meta
 from providerswitch.demo.fakes import FakeProvider
@@ -82,7 +83,8 @@ class Scene:
     def policy(self, name: str = POLICY, **spec: Any) -> dict[str, Any]:
         """Return a policy over all providers, in the order in which they were started."""
         providers = [self.listed(each) for each in self.providers]
-        common = {"healthCheck": QUICK, "failover": {"blacklistDuration": "2s"}}
+        failover = {**AT_ONCE, **spec.pop("failover", {"blacklistDuration": "2s"})}
+        common = {"healthCheck": QUICK, "failover": failover}
         return {
             "apiVersion": meta.API_VERSION,
             "kind": meta.POLICY_KIND,

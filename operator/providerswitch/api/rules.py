@@ -59,6 +59,7 @@ REPEATED_BACKUP: Final = "self.backups.filter(b, !self.backups.exists_one(c, c =
 PARSED: Final = "isURL(self) && url(self)"
 STRAY_SCHEDULE: Final = "self.schedule.filter(e, has(e.primary) && !self.providers.exists(p, p.name == e.primary))[0]"
 STRAY_TASK: Final = "self.tasks.filter(t, has(t.primary) && !self.providers.exists(p, p.name == t.primary))[0]"
+NOT_LISTED: Final = "'\" is not the name of a listed provider: add it to providers, or correct the name'"
 
 
 def _url_rules(field: str, example: str) -> tuple[Rule, Rule]:
@@ -84,15 +85,13 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "spec": (
         Rule(
             "self.providers.exists(p, p.name == self.primary)",
-            "'primary \"' + self.primary + '\" is not the name of a listed provider: add it to providers, or correct"
-            " the name'",
+            f"'primary \"' + self.primary + {NOT_LISTED}",
             ".primary",
             computed=True,
         ),
         Rule(
             "!has(self.backups) || self.backups.all(b, self.providers.exists(p, p.name == b))",
-            f"'\"' + {UNKNOWN_BACKUP} + '\" is not the name of a listed provider: add it to providers, or correct the"
-            " name'",
+            f"'\"' + {UNKNOWN_BACKUP} + {NOT_LISTED}",
             ".backups",
             computed=True,
         ),
@@ -105,15 +104,13 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule(
             "!has(self.schedule) || self.schedule.all(e, !has(e.primary) || self.providers.exists(p, p.name =="
             " e.primary))",
-            f"'primary \"' + {STRAY_SCHEDULE}.primary + '\" is not the name of a listed provider: add it to providers,"
-            " or correct the name'",
+            f"'primary \"' + {STRAY_SCHEDULE}.primary + {NOT_LISTED}",
             ".schedule",
             computed=True,
         ),
         Rule(
             "!has(self.tasks) || self.tasks.all(t, !has(t.primary) || self.providers.exists(p, p.name == t.primary))",
-            f"'primary \"' + {STRAY_TASK}.primary + '\" is not the name of a listed provider: add it to providers, or"
-            " correct the name'",
+            f"'primary \"' + {STRAY_TASK}.primary + {NOT_LISTED}",
             ".tasks",
             computed=True,
         ),
@@ -128,6 +125,12 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "spec.providers[].baseURL": _url_rules("baseURL", "https://api.openai.com/v1"),
     "spec.providers[].statusPage": _url_rules("statusPage", "https://status.openai.com"),
     "spec.selection.metricsSource.prometheus.url": _url_rules("url", "http://prometheus.monitoring:9090"),
+    "spec.selection.metricsSource.prometheus.queries": (
+        Rule(
+            "has(self.responseTime) || has(self.errorRate) || has(self.availability) || has(self.throughput)",
+            "set at least one query: a source that is asked nothing says nothing",
+        ),
+    ),
     "spec.selection.weights": (WEIGHTS_COUNT,),
     "spec.tasks[].weights": (WEIGHTS_COUNT,),
     "spec.schedule[]": (
@@ -137,14 +140,15 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
         Rule(
             "(has(self.rotate) && self.rotate) != has(self.duration)",
-            "duration is needed, but not beside rotate: true, which lasts until its next turn",
+            "set duration, the time it lasts, beside primary or strategy; leave it out beside rotate: true, which lasts"
+            " until its next turn",
             ".duration",
         ),
     ),
     "spec.qualityChecks.prompts[].expect": (
         Rule(
             "has(self.contains) || has(self.regex) || has(self.embeddingNear) || (has(self.json) && self.json)",
-            "expect nothing, and every answer is good: set contains, regex, json or embeddingNear",
+            "set at least one of contains, regex, json: true and embeddingNear: without one, any answer is good",
         ),
     ),
     "spec.providers[].headers": (

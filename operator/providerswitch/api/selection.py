@@ -86,7 +86,7 @@ class MetricQueries(Model):
     """One PromQL query for each signal; each gives one value per provider."""
 
     response_time: Query | None = None
-    """Seconds."""
+    """Response time, in seconds."""
     error_rate: Query | None = None
     """Share of failed requests, 0 to 1."""
     availability: Query | None = None

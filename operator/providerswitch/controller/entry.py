@@ -98,3 +98,9 @@ class Entry:
         strategies = {spec.selection.strategy, *(task.strategy for task in spec.tasks)}
         strategies |= {entry.strategy for entry in spec.schedule}
         return spec.selection.leaves_degraded or bool(strategies & {Strategy.PERFORMANCE, Strategy.COST})
+
+    def told_apart(self, health: ProviderHealth) -> tuple[object, ...]:
+        """Return what a decision or a status can tell from a health."""
+        asked = health.last_probe_at is not None
+        again = health.successes >= self.rules.recovery_threshold if self.policy else False
+        return (health.state, health.health_class, health.blacklisted_until, asked, again)

@@ -1,6 +1,7 @@
 """Prometheus metrics. Names and labels are listed in docs/reference/metrics.md."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -21,99 +22,71 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
         self._hosts: set[str] = set()
         self.figures = Figures(registry)
-        self.active = Gauge(
-            "providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"), registry=registry
+        self.active = gauge("providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"))
+        self.state = gauge(
+            "providerswitch_provider_state", "1 for the health state a provider is in", (*POLICY, "provider", "state")
         )
-        self.state = Gauge(
-            "providerswitch_provider_state",
-            "1 for the health state a provider is in",
-            (*POLICY, "provider", "state"),
-            registry=registry,
+        self.ready = gauge("providerswitch_policy_ready", "1 while condition Ready is True", POLICY)
+        self.switches = counter(
+            "providerswitch_switches_total", "Switches by trigger and outcome", (*POLICY, "trigger", "outcome")
         )
-        self.ready = Gauge("providerswitch_policy_ready", "1 while condition Ready is True", POLICY, registry=registry)
-        self.switches = Counter(
-            "providerswitch_switches_total",
-            "Switches by trigger and outcome",
-            (*POLICY, "trigger", "outcome"),
-            registry=registry,
-        )
-        self.last_switch = Gauge(
+        self.last_switch = gauge(
             "providerswitch_last_switch_timestamp_seconds",
             "When the active provider last changed; time() minus this is the time since",
             POLICY,
-            registry=registry,
         )
-        self.switch_seconds = Histogram(
+        self.switch_seconds = histogram(
             "providerswitch_switch_duration_seconds",
             "From the decision to the verified publication",
             ("trigger",),
             buckets=FINE_SECONDS,
-            registry=registry,
         )
-        self.step_seconds = Histogram(
+        self.step_seconds = histogram(
             "providerswitch_switch_step_duration_seconds",
             "Duration of each step of the switch protocol",
             ("step",),
             buckets=FINE_SECONDS,
-            registry=registry,
         )
-        self.detect_seconds = Histogram(
+        self.detect_seconds = histogram(
             "providerswitch_detection_duration_seconds",
             "From the first failed probe to the decision to switch",
             buckets=COARSE_SECONDS,
-            registry=registry,
         )
-        self.config_load_seconds = Histogram(
+        self.config_load_seconds = histogram(
             "providerswitch_config_load_duration_seconds",
             "From the arrival of a changed spec to its decision in force",
             buckets=FINE_SECONDS,
-            registry=registry,
         )
-        self.held = Counter(
+        self.held = counter(
             "providerswitch_switches_held_total",
             "Switches for the better that flap control held back",
             (*POLICY, "trigger"),
-            registry=registry,
         )
-        self.hints = Counter(
-            "providerswitch_hints_total", "Hints that led to a probe at once", ("source",), registry=registry
+        self.hints = counter("providerswitch_hints_total", "Hints that led to a probe at once", ("source",))
+        self.quality_checks = counter(
+            "providerswitch_quality_checks_total", "Golden prompts by verdict", ("type", "host", "verdict")
         )
-        self.quality_checks = Counter(
-            "providerswitch_quality_checks_total",
-            "Golden prompts by verdict",
-            ("type", "host", "verdict"),
-            registry=registry,
+        self.probes = counter(
+            "providerswitch_probes_total", "Probes by outcome class", ("type", "host", "tier", "class")
         )
-        self.probes = Counter(
-            "providerswitch_probes_total",
-            "Probes by outcome class",
-            ("type", "host", "tier", "class"),
-            registry=registry,
+        self.probe_seconds = histogram(
+            "providerswitch_probe_duration_seconds", "Duration of probes", ("type",), buckets=FINE_SECONDS
         )
-        self.probe_seconds = Histogram(
-            "providerswitch_probe_duration_seconds",
-            "Duration of probes",
-            ("type",),
-            buckets=FINE_SECONDS,
-            registry=registry,
+        self.targets = gauge("providerswitch_probe_targets", "Distinct probe targets")
+        self.policies = gauge("providerswitch_policies", "Policies served")
+        self.frozen = gauge("providerswitch_frozen", "1 while the cluster's own network is at fault")
+        self.drift = counter(
+            "providerswitch_drift_repairs_total", "Published objects put right after foreign edits", POLICY
         )
-        self.targets = Gauge("providerswitch_probe_targets", "Distinct probe targets", registry=registry)
-        self.policies = Gauge("providerswitch_policies", "Policies served", registry=registry)
-        self.frozen = Gauge("providerswitch_frozen", "1 while the cluster's own network is at fault", registry=registry)
-        self.drift = Counter(
-            "providerswitch_drift_repairs_total",
-            "Published objects put right after foreign edits",
-            POLICY,
-            registry=registry,
-        )
-        self.reconciles = Counter("providerswitch_reconciles_total", "Reconciles of policies", registry=registry)
-        self.errors = Counter(
+        self.reconciles = counter("providerswitch_reconciles_total", "Reconciles of policies")
+        self.errors = counter(
             "providerswitch_reconcile_errors_total",
             "Failed reconciles: ApiServerError, InvariantError or Unexpected",
             ("error",),
-            registry=registry,
         )
 
     def count_probe(self, target: ProbeTarget, outcome: Outcome) -> None:

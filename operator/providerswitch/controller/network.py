@@ -1,5 +1,7 @@
 """Remember which hosts are silent, over all policies, so that a fault of our own network is told from theirs."""
 
+from datetime import datetime
+
 from providerswitch.core.freeze import Frozen, HostRecord, find_freeze, hear
 from providerswitch.core.outcome import Outcome
 
@@ -19,6 +21,11 @@ class Network:
     def frozen(self) -> Frozen | None:
         """The present fault of our own network, or None."""
         return self._frozen
+
+    @property
+    def last_answer_at(self) -> datetime | None:
+        """When any host last answered; None before the first answer."""
+        return self._answered.last_answer_at
 
     def hear(self, host: str, outcome: Outcome) -> bool:
         """Take note of an outcome; tell whether a freeze began or ended by it."""

@@ -3,6 +3,7 @@
 A new revision where the choice or its content changed, repair where it drifted, nothing otherwise.
 """
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from datetime import datetime
 from providerswitch.api.errors import UserError
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.provider import Provider
-from providerswitch.controller.children import Children
+from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.recording import build_switch, detection, repeats
@@ -139,7 +140,7 @@ class Publisher:
         self, entry: Entry, current: Publication, bodies: dict[TargetKey, Object], *, rehearse: bool
     ) -> None:
         assert entry.policy is not None
-        published_by_us = entry.memory.last_good_generation == entry.policy.generation
+        published_by_us = entry.memory.last_good_generation == entry.policy.generation and self._weighs_the_same(bodies)
         if bodies == entry.published or (not entry.published and published_by_us):
             self._count_drift(entry)
             await self._publish(entry, current)
@@ -155,6 +156,11 @@ class Publisher:
             return
         if await self._publish(entry, updated) == "Succeeded":
             entry.memory = replace(entry.memory, revision=updated.revision)
+
+    def _weighs_the_same(self, bodies: dict[TargetKey, Object]) -> bool:
+        """Tell whether the weights that stand published are those of now: time alone may have moved them meanwhile."""
+        first = next(iter(bodies))
+        return _weights(self.children.get(first) or {}) == _weights(bodies[first])
 
     def _was_begun(self, bodies: dict[TargetKey, Object]) -> bool:
         """Tell whether the first of the objects stands already: the others were to follow."""
@@ -249,6 +255,14 @@ def _seated(entry: Entry) -> dict[str, str]:
 def _chosen_for_tasks(spec: PolicySpec, publication: Publication) -> dict[str, Provider]:
     chosen = {task.name: spec.provider(publication.tasks.get(task.name, "")) for task in spec.tasks}
     return {task: provider for task, provider in chosen.items() if provider}
+
+
+def _weights(config_map: Object) -> object:
+    try:
+        document = json.loads(provider_json(config_map) or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return document.get("weights") if isinstance(document, dict) else None
 
 
 def _who(entry: Entry) -> dict[str, str]:

@@ -245,10 +245,10 @@ class Reconciler:
     def _plan_next(self, entry: Entry, looks: Iterable[datetime | None]) -> None:
         """Look again when something is due, and now and then for what only time changes."""
         now = self._parts.clock()
-        waits = [max(0.0, (look - now).total_seconds()) for look in looks if look]
+        waits = [HOUSEKEEPING_SECONDS, *(max(0.0, (look - now).total_seconds()) for look in looks if look)]
         waits += [RECHECK_SECONDS] if entry.passed_over else []
         waits += [REFUSED_RETRY.total_seconds()] if entry.publish_problem else []
-        self._later(entry, min(waits, default=HOUSEKEEPING_SECONDS))
+        self._later(entry, min(waits))
 
     async def _settle(self, entry: Entry, task: Task | None) -> _Made:
         """Decide, check the candidate with a fresh probe, and decide again on what it said, until a choice stands."""

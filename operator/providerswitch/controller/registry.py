@@ -14,7 +14,7 @@ from providerswitch.controller.network import Network
 from providerswitch.controller.policy import parse_policy, parse_status
 from providerswitch.controller.spending import pay, pay_for_probe
 from providerswitch.controller.wanted import Wanted, cadence_of, secrets_of
-from providerswitch.core.health import ProviderHealth, observe, witness
+from providerswitch.core.health import ProviderHealth, acquit, observe, witness
 from providerswitch.core.memory import restore_memory
 from providerswitch.core.outcome import Outcome
 from providerswitch.core.report import Problem
@@ -153,7 +153,13 @@ class Registry:
         """A freeze began or ended; at its end, hosts that are still silent are looked at anew."""
         if self.network.frozen is None:
             scheduler.doubt([target for target in self._watchers if self.network.is_silent(target.host)])
+        else:
+            self._acquit()
         self.wake_all(self)
+
+    def _acquit(self) -> None:
+        for entry in self:
+            entry.healths = {name: acquit(each, self.network.last_answer_at) for name, each in entry.healths.items()}
 
     def _consider(self, entry: Entry, name: str, outcome: Outcome, scheduler: Scheduler) -> None:
         before = entry.healths[name]
@@ -162,7 +168,7 @@ class Registry:
         if before.failures == 0 and after.failures > 0:
             self._ask_the_others(entry, name, scheduler)
         ran_out = pay_for_probe(entry, name, outcome)
-        if ran_out or entry.weighs_each_outcome or _told_apart(before) != _told_apart(after):
+        if ran_out or entry.weighs_each_outcome or entry.told_apart(before) != entry.told_apart(after):
             self._wake(entry)
 
     def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:
@@ -231,9 +237,3 @@ def _take(entry: Entry, obj: Object) -> bool:
 def _same_provider(former: ProbeTarget, target: ProbeTarget) -> bool:
     """Tell whether a target is asked the same thing as before; whom it fails with does not matter."""
     return replace(former, failure_domain=target.failure_domain) == target
-
-
-def _told_apart(health: ProviderHealth) -> tuple[object, ...]:
-    """Return what a decision or a status can tell from a health."""
-    asked = health.last_probe_at is not None
-    return (health.state, health.health_class, health.blacklisted_until, asked)

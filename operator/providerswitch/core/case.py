@@ -27,6 +27,7 @@ class Reason(StrEnum):
     HIGHEST_WEIGHT = "HighestWeight"
     ITS_TURN = "ItsTurn"
     LESS_DEGRADED = "LessDegraded"
+    LAST_RESORT = "LastResort"
     MANUAL = "Manual"
     FROZEN = "Frozen"
     WAITING = "WaitingForProbes"
@@ -73,6 +74,7 @@ class Case:
         failback_requested: the user asked for the return to the primary.
         frozen: a fault of our own network.
         deepest: tier of the deepest probes that are made.
+        recovery_threshold: consecutive good probes after which a provider works again.
         recent_switches: times of the switches of the last hour.
         outlook: what strategy and schedule make of the candidates; None goes by the order alone.
     """
@@ -91,6 +93,7 @@ class Case:
     failback_requested: bool = False
     frozen: Frozen | None = None
     deepest: Tier = Tier.GENERATION
+    recovery_threshold: int = 5
     flap_rules: FlapRules = field(default_factory=FlapRules)
     recent_switches: tuple[datetime, ...] = ()
     outlook: Outlook | None = None
@@ -145,6 +148,12 @@ class Case:
         well = self.health(name).state is HealthState.HEALTHY
         fit = name not in self.config_errors and name not in self.misfits
         return (well and fit) or (name == self.active and self.may_stay(name))
+
+    def answers_again(self, name: str) -> bool:
+        """Tell whether a provider that was down works again, and only its blacklist time keeps it out."""
+        health = self.health(name)
+        fit = name not in self.config_errors and name not in self.misfits
+        return fit and health.state is HealthState.DOWN and health.successes >= self.recovery_threshold
 
 
 @dataclass(frozen=True, slots=True)

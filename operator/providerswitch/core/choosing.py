@@ -44,6 +44,11 @@ class Prospects:
             return self.selection.strategy
         return entry.strategy or Strategy.PRIORITY
 
+    @property
+    def leaves_degraded(self) -> bool:
+        """Whether a degraded provider is left for one that is not, under the strategy in force."""
+        return self.selection.model_copy(update={"strategy": self.strategy}).leaves_degraded
+
 
 def with_outlook(case: Case, prospects: Prospects) -> Case:
     """Return the case with a view of its candidates."""
@@ -57,7 +62,7 @@ def look_out(case: Case, prospects: Prospects) -> Outlook:
     degraded = _judge_all(measures, prospects)
     fit = tuple(name for name in order if case.may_serve(name))
     scores = score_all(measures, selection.weights)
-    leaves = selection.leaves_degraded
+    leaves = prospects.leaves_degraded
     contenders = _contenders(case, prospects, order, degraded, scores)
     ranking = _rank(case, prospects, contenders, leaves=leaves)
     ideal = _ideal(case, prospects, contenders)

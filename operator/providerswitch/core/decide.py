@@ -120,6 +120,23 @@ def ranked(case: Case) -> Decision | None:
     return None
 
 
+def last_resort(case: Case) -> Decision | None:
+    """Nobody may serve by the rules, but one that is only still blacklisted answers well: better than one that is dead.
+
+    It stays blacklisted, and is left as soon as anybody may serve.
+    """
+    answering = [name for name in case.ideal if case.answers_again(name)]
+    if not answering:
+        return None
+    name = case.active if case.active in answering else answering[0]
+    rejected = before(case, name)
+    why = f'"{name}" answers again and nobody else may serve, so its blacklist time is not waited for'
+    if name == case.active:
+        return Decision(name, Reason.LAST_RESORT, why, rejected=rejected)
+    trigger = Trigger.FAILOVER if case.active else Trigger.INITIAL
+    return Decision(name, Reason.LAST_RESORT, f"{why}: {spell(rejected)}" if rejected else why, trigger, rejected)
+
+
 def is_failed_over(case: Case, name: str) -> bool:
     """Tell whether a provider serves only because a better one cannot. By order alone, a better one always should."""
     best = case.ideal[0]
@@ -237,6 +254,7 @@ PRECEDENCE: Final[tuple[Callable[[Case], Decision | None], ...]] = (
     hold_failback,
     hold_refused,
     ranked,
+    last_resort,
 )
 """The promise of the user guide, in one line."""
 

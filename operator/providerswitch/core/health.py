@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from providerswitch.api.health import TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
+from providerswitch.api.health import NETWORK, TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.status import HealthState
 from providerswitch.core.flapping import blacklist_for, count_relapses
 from providerswitch.core.outcome import Outcome, Tier
@@ -109,6 +109,21 @@ def witness(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Pro
     return observe(health, outcome, rules)
 
 
+def acquit(health: ProviderHealth, last_answer_at: datetime | None) -> ProviderHealth:
+    """Return the health where a silence turns out to be everybody's: who went down in it is a suspect again.
+
+    Probes are not in step: one host can have been silent often enough before a second one was asked.
+    """
+    began = health.first_failure_at
+    within = began is not None and (last_answer_at is None or began > last_answer_at)
+    if health.state is not HealthState.DOWN or health.health_class not in NETWORK or not within:
+        return health
+    ejections = max(0, health.ejections - 1)
+    return replace(
+        health, state=HealthState.SUSPECT, failures=1, successes=0, blacklisted_until=None, ejections=ejections
+    )
+
+
 def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
     if min(health.failing_tier, rules.deepest, key=_depth) is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
         return health
@@ -118,7 +133,9 @@ def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> Pr
     until = health.blacklisted_until
     if _recovered(health, successes, rules) and (until is None or outcome.ended_at >= until):
         return replace(_well(health, outcome), back_since=outcome.ended_at)
-    return replace(health, failures=0, successes=successes, failing_tier=Tier.LIVENESS)
+    return replace(
+        health, why=f"answers again: {outcome.why}", failures=0, successes=successes, failing_tier=Tier.LIVENESS
+    )
 
 
 def _recovered(health: ProviderHealth, successes: int, rules: HealthRules) -> bool:

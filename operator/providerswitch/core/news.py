@@ -65,7 +65,7 @@ def _told(name: str, value: Any, *, quotes: bool) -> Any:
         return ""
     if name == "recommendation" and isinstance(value, dict):
         return value.get("provider")
-    if name in {"degraded", "message", "held"} and isinstance(value, str):
+    if name in {"degraded", "message", "held", "metricsSource"} and isinstance(value, str):
         return without_numbers(value)
     return _strip(value)
 

@@ -18,7 +18,7 @@ from providerswitch.api.status import (
     SwitchCounts,
     TaskStatus,
 )
-from providerswitch.core.budget import Spending
+from providerswitch.core.budget import Spending, spent_today
 from providerswitch.core.case import Case, Decision, Reason
 from providerswitch.core.decide import is_failed_over, refused_request
 from providerswitch.core.figures import tell_provider
@@ -29,7 +29,7 @@ from providerswitch.core.resilience import build_resilience, success_rate
 from providerswitch.core.schedule import Standing
 from providerswitch.core.wording import LONGEST_WHY, rejection, shorten, spell
 
-SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.LESS_DEGRADED})
+SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.LESS_DEGRADED, Reason.LAST_RESORT})
 NOT_READY: Final = frozenset({Reason.NO_HEALTHY_PROVIDER, Reason.WAITING})
 LONGEST_MESSAGE: Final = 1024
 UNBILLED_ONLY: Final = "; unbilled checks cannot see an outage of generation alone, see healthCheck.generation"
@@ -120,7 +120,7 @@ def build_status(
         recommendation=_recommendation(case.outlook),
         metrics_source=shorten(behind.source, LONGEST_MESSAGE) if behind.source else None,
         schedule=_schedule(behind.standing, memory.rotation),
-        budget=_budget(memory.spending) if behind.budgeted else None,
+        budget=_budget(memory.spending, case.now) if behind.budgeted else None,
         resilience=_resilience(case, memory, behind),
     )  # fmt: skip
 
@@ -176,10 +176,10 @@ def _schedule(standing: Standing | None, rotation: Rotation) -> ScheduleStatus |
     )
 
 
-def _budget(spending: Spending | None) -> BudgetStatus | None:
-    if spending is None:
-        return None
-    return BudgetStatus(day=spending.day.isoformat(), probes=spending.probes, cost=round(spending.cost, 6))
+def _budget(spending: Spending | None, now: datetime) -> BudgetStatus:
+    """What was used up yesterday is none of today's."""
+    today = spent_today(spending or Spending(now.date()), now)
+    return BudgetStatus(day=today.day.isoformat(), probes=today.probes, cost=round(today.cost, 6))
 
 
 def _resilience(case: Case, memory: Memory, behind: Background) -> Resilience | None:

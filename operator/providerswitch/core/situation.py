@@ -58,6 +58,7 @@ def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Tas
         failback_requested=asked,
         frozen=situation.frozen,
         deepest=Tier.GENERATION if spec.health_check.generation else Tier.LIVENESS,
+        recovery_threshold=spec.health_check.recovery_threshold,
         flap_rules=FlapRules(spec.failover.min_dwell, spec.failover.max_switches_per_hour),
         recent_switches=memory.recent,
     )

@@ -14,7 +14,14 @@ SECRET: Final = "llm-keys"  # noqa: S105  # a name
 ASSISTANT: Final = "assistant"
 SEARCH: Final = "search"
 POLICIES: Final = {ASSISTANT: ("openai", "anthropic", "google"), SEARCH: ("jina", "jina-standby")}
-MODELS: Final = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5", "google": "gemini-2.5-flash"}
+MODELS: Final = {
+    "openai": "gpt-4o-mini",
+    "anthropic": "claude-haiku-4-5",
+    "google": "gemini-2.5-flash",
+    "jina": "jina-embeddings-v3",
+    "jina-standby": "jina-embeddings-v3",
+}
+"""The two for search are of one model: a switch between embedding spaces would make stored vectors useless."""
 
 BLACKLIST_SECONDS: Final = 5
 RECOVERY_THRESHOLD: Final = 2
@@ -26,11 +33,11 @@ PACE: Final = {
         "failureThreshold": 3,
         "recoveryThreshold": RECOVERY_THRESHOLD,
     },
-    "failover": {"blacklistDuration": f"{BLACKLIST_SECONDS}s"},
+    "failover": {"blacklistDuration": f"{BLACKLIST_SECONDS}s", "minDwell": "0s"},
 }
 PACE_NOTE: Final = (
     "probes every 2s (default 30s), re-probes after a failure every 300ms (1s), recovery after 2 good probes (5) and "
-    "5s of blacklist (300s)"
+    "5s of blacklist (300s), no dwell before the return (60s)"
 )
 """The demo is a quicker policy than the default one, and says so."""
 
@@ -53,9 +60,8 @@ def build_policy(name: str, fakes: Mapping[str, FakeProvider]) -> Manifest:
 
 
 def _provider(name: str, fake: FakeProvider) -> Manifest:
-    model = {"model": MODELS[name]} if name in MODELS else {}
     reference = {"secretKeyRef": {"name": SECRET, "key": name}}
-    return {"name": name, "type": fake.kind, **model, "baseURL": fake.base_url, "auth": reference}
+    return {"name": name, "type": fake.kind, "model": MODELS[name], "baseURL": fake.base_url, "auth": reference}
 
 
 def build_secret(fakes: Mapping[str, FakeProvider]) -> Manifest:
