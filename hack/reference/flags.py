@@ -6,10 +6,13 @@ from providerswitch.controller.settings import FLAGS
 from reference.markdown import bullets, code, page, section, table
 
 EXIT_CODES: Final = {
-    "0": "`run`: stopped by SIGTERM or SIGINT; what is published stays published. `classify`: every line was read.",
-    "1": "`run`: a setting cannot be used (one line says which), or a task ended that must not end (restart it).",
+    "0": "`run`: stopped by SIGTERM or SIGINT; what is published stays published. `classify`: every line was read."
+    " `explain`: all policies are explained.",
+    "1": "`run`: a setting cannot be used (one line says which), or a task ended that must not end (restart it)."
+    " `explain`: a policy has no status yet.",
     "2": "The command line is wrong: an unknown command or flag, or a malformed value. `classify`: a line could not be"
-    " read; the others were classified all the same.",
+    " read; the others were classified all the same. `explain`: something could not be read as a policy; the others are"
+    " explained all the same.",
 }
 
 SETTING_ERRORS: Final = {
@@ -33,7 +36,10 @@ def build_flags_page() -> str:
         "Commands, flags and exit codes",
         "operator/providerswitch/controller/settings.py",
         "`providerswitch run` runs the operator; `python -m providerswitch run` is the same. `providerswitch classify` "
-        "reads saved answers on standard input and prints what they mean; the [guide](../guide.md) shows it. "
+        "reads saved answers on standard input and prints what they mean; the"
+        " [guide](../guide.md#what-an-answer-means-classify) shows it. `providerswitch explain [--output text|json]"
+        " [FILE]` reads policies as `kubectl get pswitch -o yaml` prints them, and"
+        " [tells why](../guide/resilience.md#why-is-this-provider-active-explain) each provider is active. "
         "`providerswitch --version` prints the version.",
         section(
             "Flags of run",

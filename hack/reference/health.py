@@ -74,6 +74,8 @@ def build_health_page() -> str:
             "- Confirmed: two in a row take a provider down, because key servers have blips and a false alarm moves"
             " everybody.\n"
             "- At once: asking again does not help.\n"
+            "- No blacklist: it is chosen again as soon as it is well. After others it is out for `blacklistDuration`,"
+            " longer after each [relapse](../guide/choosing.md#flap-control).\n"
             "- Alive: clears earlier failures.\n"
             "- Network: no HTTP answer came. When every probed host is silent in this way, nothing is switched "
             "([freeze](../architecture.md#freeze)).",

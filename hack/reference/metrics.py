@@ -42,6 +42,9 @@ QUESTIONS: Final = (
     ("Which policies have nobody to fail over to?", "providerswitch_policy_redundancy == 0"),
     ("How available were providers to consumers?", "providerswitch_policy_availability_ratio"),
     ("What does flap control hold back?", "providerswitch_policy_switch_held == 1"),
+    ("Which active providers work badly?", "providerswitch_provider_degraded * providerswitch_active_provider == 1"),
+    ("Whose answers are of a quality below 0.7?", "providerswitch_provider_quality_ratio < 0.7"),
+    ("How much money did billed requests take today?", "sum by (namespace) (providerswitch_policy_budget_cost)"),
 )  # fmt: skip
 
 

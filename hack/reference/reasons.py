@@ -67,7 +67,7 @@ DECISIONS: Final[Mapping[str, Text]] = {
     ),
     Reason.WAITING: Text(
         "False",
-        "The policy is new and its primary has not been asked yet. Nothing is published.",
+        "The policy is new, and the provider that it prefers has not been asked yet. Nothing is published.",
         "Wait. It passes within the timeout of a probe.",
     ),
     Reason.NO_HEALTHY_PROVIDER: Text(
@@ -121,10 +121,16 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         " key is not sent.",
         "Correct `baseURL`, or have the Secret's owner list the host in its annotation `providerswitch.dev/hosts`.",
     ),
+    "TaskNotServed": Text(
+        "False",
+        "The policy itself is served, but no provider may serve one of its tasks. The task's last choice stays"
+        " published.",
+        "`message` says what is wrong with each candidate. Mend one, or add a provider that fulfils the requirements.",
+    ),
     "ScheduleInvalid": Text(
         "False",
         "An entry of `spec.schedule` has a cron line or a time zone that nobody can follow. It is ignored, the others"
-        " are in force.",
+        " hold.",
         "Correct the field that `message` names.",
     ),
     "QualityChecksInvalid": Text(
@@ -200,8 +206,9 @@ STATES: Final[Mapping[HealthState, str]] = {
     HealthState.UNKNOWN: "Not probed yet. Not chosen.",
     HealthState.HEALTHY: "Answers. May be chosen.",
     HealthState.SUSPECT: "Fails, but not often enough. Stays if it is active; is not newly chosen.",
-    HealthState.DOWN: "Failed often enough, or in a way that settles it. Not chosen before `blacklistedUntil`, and not"
-    " before `recoveryThreshold` good probes in a row.",
+    HealthState.DOWN: "Failed often enough, or in a way that settles it. Not chosen before `blacklistedUntil` (the"
+    " longer, the more often it went down lately), and not before `recoveryThreshold` good probes in a row. Where"
+    " nobody else may serve, those probes are enough.",
     HealthState.RATE_LIMITED: "Asks to be left alone for longer than a probe interval, or does so again and again. Not"
     " asked and not chosen until `rateLimitedUntil`; the first good probe after it brings it back.",
 }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providerswitch.api.provider_types import FACTS, ProviderFacts, ProviderTypeName, host_of
+from providerswitch.api.provider_types import FACTS, Capability, ProviderFacts, ProviderTypeName, host_of, purpose_of
 
 OWN_ADDRESS = {
     "openai": ("https://api.openai.com/v1", "https://api.openai.com/v1"),
@@ -189,3 +189,29 @@ def test_under_native_no_two_wire_protocols_share_an_sdk_variable() -> None:
         for variable in each.native_variables:
             users.setdefault(variable, set()).add(each.native_protocol)
     assert [variable for variable, protocols in users.items() if len(protocols) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "purpose"),
+    [
+        ("text-embedding-3-small", {Capability.EMBEDDINGS}),
+        ("jina-embeddings-v3", {Capability.EMBEDDINGS}),
+        ("BAAI/BGE-M3", {Capability.EMBEDDINGS}),
+        ("intfloat/multilingual-e5-large", {Capability.EMBEDDINGS}),
+        ("Alibaba-NLP/gte-base-en-v1.5", {Capability.EMBEDDINGS}),
+        ("jina-reranker-v2-base-multilingual", {Capability.RERANK}),
+        ("BAAI/bge-reranker-v2-m3", {Capability.RERANK}),
+        ("gpt-4o-mini", set()),
+        ("claude-haiku-4-5", set()),
+        ("Qwen/Qwen3-8B", set()),
+        ("", set()),
+        (None, set()),
+    ],
+)
+def test_what_a_model_is_for_as_far_as_its_name_tells(model: str | None, purpose: set[Capability]) -> None:
+    assert purpose_of(model) == purpose
+
+
+@given(st.text(max_size=40))
+def test_a_name_tells_one_purpose_at_most(model: str) -> None:
+    assert len(purpose_of(model)) <= 1

@@ -186,8 +186,8 @@ def test_forgetting_spares_a_policy_of_the_same_name_elsewhere() -> None:
     metrics = Metrics(CollectorRegistry())
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for key in (KEY, ObjectKey("team-b", POLICY)):
-        metrics.show_active(key, "openai", now, None)
-        metrics.show_state(key, "openai", HealthState.HEALTHY, None)
+        metrics.show_active(key, "openai", now)
+        metrics.show_states(key, {"openai": HealthState.HEALTHY})
     metrics.forget(KEY)
     metrics.forget(KEY)
 

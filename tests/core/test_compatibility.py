@@ -157,3 +157,12 @@ class TestTasks:
         )
         assert [selection_of(spec, task).strategy for task in spec.tasks] == ["Cost", "Performance"]
         assert selection_of(spec, spec.tasks[1]).window == spec.selection.window
+
+    def test_what_its_requirements_leave_out_holds_as_the_policy_says(self) -> None:
+        """Data that may not leave a region may not leave it for a task either."""
+        away = build_provider("vllm", baseURL="http://vllm:8000", region="us")
+        here = build_provider("tgi", "openai-compatible", baseURL="http://tgi:80", region="eu")
+        task = {"name": "embed", "requirements": {"capabilities": ["embeddings"], "embedding": {"space": "m"}}}
+        space = {"embedding": {"space": "m"}}
+        spec = build_spec({**here, **space}, {**away, **space}, tasks=[task], **requiring(regions=["eu"]))
+        assert misfits_of(spec, spec.tasks[0]) == {"vllm": 'its region is "us"; allowed: eu'}

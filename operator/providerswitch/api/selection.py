@@ -49,7 +49,7 @@ class ScoreWeights(Model):
     cost: Weight = 0.2
     """Of the price."""
     availability: Weight = 0.1
-    """Of the share of probes that found it working."""
+    """Of the share of time in which it worked."""
 
 
 class Thresholds(Model):
@@ -75,7 +75,7 @@ class Requirements(Model):
     regions: list[Text] = Field(default=[], max_length=16)
     """Regions that are allowed. Empty: all."""
     min_quality: Share | None = None
-    """Least quality: keeps a weaker model from serving. A provider of unknown quality is refused then."""
+    """Least declared quality: keeps a weaker model from serving. A provider of unknown quality is refused then."""
     embedding: Embedding | None = None
     """The embedding space that stored vectors are in. Default: the primary's."""
     protocols: list[Text] = Field(default=[], max_length=8)
@@ -185,7 +185,7 @@ class Task(Model):
     name: Label
     """Name, such as embed; published as LLM_<NAME>_PROVIDER and so on."""
     requirements: Requirements = Requirements()
-    """What a provider must be able to do for this task."""
+    """What a provider must be able to do for this task; what is left out here is as in selection.requirements."""
     primary: ProviderRef | None = None
     """The provider that is preferred. Default: the first in order that fulfils the requirements."""
     strategy: Strategy | None = None

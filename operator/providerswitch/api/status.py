@@ -198,7 +198,8 @@ class Switch(Model):
     revision: int
     """Revision that was published."""
     trigger: Short
-    """The rule that decided: Initial, ManualSwitch, Failover, Failback or SpecChange."""
+    """What made it: Initial, ManualSwitch, Failover, Failback, SpecChange, Schedule, Degradation, Performance, Cost,
+    Weight or Rotation."""
     reason: Sentence
     """Sentence with the cause."""
     detect_millis: int | None = None
@@ -286,7 +287,7 @@ class BudgetStatus(Model):
 
 
 class Resilience(Model):
-    """How well consumers are protected, and how well it went so far; formulas in docs/guide.md."""
+    """How well consumers are protected, and how well it went so far; formulas in docs/guide/resilience.md."""
 
     redundancy: int = 0
     """Eligible healthy backups in other failure domains than the active provider."""
@@ -325,7 +326,7 @@ class PolicyStatus(Model):
     last_good_generation: int | None = None
     """Generation of the last spec that was published completely."""
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(default_factory=list)
-    """Ready, FailedOver, Frozen, and Degraded and BudgetExhausted where they apply."""
+    """Ready, FailedOver, Frozen, Degraded, and BudgetExhausted where there is a budget."""
     providers: Annotated[list[ProviderStatus], Field(max_length=32)] = Field(default_factory=list)
     """One entry for each provider of the spec."""
     history: Annotated[list[Switch], Field(max_length=HISTORY_LIMIT)] = Field(default_factory=list)

@@ -1,5 +1,6 @@
 """Prometheus metrics. Names and labels are listed in docs/reference/metrics.md."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,6 +26,8 @@ class Metrics:
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
         self._hosts: set[str] = set()
+        self._active: dict[ObjectKey, str] = {}
+        self._states: dict[ObjectKey, dict[str, HealthState]] = {}
         self.figures = Figures(registry)
         self.active = gauge("providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"))
         self.state = gauge(
@@ -115,23 +118,30 @@ class Metrics:
         if detected is not None:
             self.detect_seconds.observe(detected.total_seconds())
 
-    def show_active(self, key: ObjectKey, provider: str | None, since: datetime | None, former: str | None) -> None:
-        """Show which provider serves."""
+    def show_active(self, key: ObjectKey, provider: str | None, since: datetime | None) -> None:
+        """Show which provider serves, and no other."""
+        former = self._active.pop(key, None)
         if former and former != provider:
             self.active.remove(key.namespace, key.name, former)
         if provider:
+            self._active[key] = provider
             self.active.labels(key.namespace, key.name, provider).set(1)
         if since:
             self.last_switch.labels(key.namespace, key.name).set(since.timestamp())
 
-    def show_state(self, key: ObjectKey, provider: str, state: HealthState, former: HealthState | None) -> None:
-        """Show a provider's health state."""
-        if former is not None and former is not state:
-            self.state.remove(key.namespace, key.name, provider, former)
-        self.state.labels(key.namespace, key.name, provider, state).set(1)
+    def show_states(self, key: ObjectKey, states: Mapping[str, HealthState]) -> None:
+        """Show the health state of each provider, and no other."""
+        for provider, former in self._states.get(key, {}).items():
+            if states.get(provider) is not former:
+                self.state.remove(key.namespace, key.name, provider, former)
+        self._states[key] = dict(states)
+        for provider, state in states.items():
+            self.state.labels(key.namespace, key.name, provider, state).set(1)
 
     def forget(self, key: ObjectKey) -> None:
         """Drop all series of a policy that is gone."""
+        self._active.pop(key, None)
+        self._states.pop(key, None)
         labels = {"namespace": key.namespace, "policy": key.name}
         for metric in (self.active, self.state, self.ready, self.switches, self.last_switch, self.drift, self.held):
             metric.remove_by_labels(labels)

@@ -57,14 +57,16 @@ class Reporter:
             before=entry.status,
             background=background,
         )
-        self._count_hold(entry, held.decision)
         self._log(entry, held.decision, made, status)
         await self._announce(entry, status)
         self._measure(entry, status)
+        was_held = entry.status.held is not None
         await self._write(entry, status)
+        if not was_held:
+            self._count_hold(entry, held.decision)
 
     def _count_hold(self, entry: Entry, decision: Decision) -> None:
-        if decision.held and entry.status.held is None:
+        if decision.held:
             self.metrics.held.labels(entry.key.namespace, entry.key.name, decision.held.trigger).inc()
 
     async def report_unreadable(self, entry: Entry) -> None:
@@ -141,13 +143,9 @@ class Reporter:
         )
 
     def _measure(self, entry: Entry, status: PolicyStatus) -> None:
-        key, before = entry.key, entry.status
-        self.metrics.show_active(key, status.active_provider, status.active_since, before.active_provider)
-        former = {each.name: each.state for each in before.providers}
-        for each in status.providers:
-            self.metrics.show_state(key, each.name, each.state, former.get(each.name))
-        for name in former.keys() - {each.name for each in status.providers}:
-            self.metrics.state.remove(key.namespace, key.name, name, former[name])
+        key = entry.key
+        self.metrics.show_active(key, status.active_provider, status.active_since)
+        self.metrics.show_states(key, {each.name: each.state for each in status.providers})
         self.metrics.figures.show(key, status)
         ready = condition(status, ConditionType.READY)
         self.metrics.ready.labels(key.namespace, key.name).set(ready is not None and ready.status == "True")

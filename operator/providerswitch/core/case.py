@@ -132,7 +132,7 @@ class Case:
     def requested(self) -> bool:
         """Whether the user asks for the primary by name, not only by rank. While the schedule rules, it waits."""
         edited = self.acted_primary is not None and self.acted_primary != self.primary
-        overruled = self.outlook is not None and self.outlook.overrules
+        overruled = self.mode is Mode.AUTOMATIC and self.outlook is not None and self.outlook.overrules
         return (edited or self.failback_requested) and self.active != self.primary and not overruled
 
     def health(self, name: str) -> ProviderHealth:

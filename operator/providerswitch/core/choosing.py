@@ -61,7 +61,8 @@ def look_out(case: Case, prospects: Prospects) -> Outlook:
     measures = {name: prospects.measures.get(name, Measures()) for name in order}
     degraded = _judge_all(measures, prospects)
     fit = tuple(name for name in order if case.may_serve(name))
-    scores = score_all(measures, selection.weights)
+    suitable = {name: each for name, each in measures.items() if name not in case.misfits}
+    scores = {**dict.fromkeys(order), **score_all(suitable, selection.weights)}
     leaves = prospects.leaves_degraded
     contenders = _contenders(case, prospects, order, degraded, scores)
     ranking = _rank(case, prospects, contenders, leaves=leaves)

@@ -21,7 +21,7 @@ SMALLEST: Final = 0.02
 NUMBERS: Final = frozenset({
     "samples", "responseTime", "errorRate", "availability", "throughput", "quality", "qualityConfidence", "score",
     "scoreParts", "rank", "reliability", "gain", "budget", "observed", "detectMillis", "switchMillis",
-    "rollbackMillis", "configLoadMillis", "lastHour", "successRate", "rateLimitedUntil",
+    "rollbackMillis", "configLoadMillis", "lastHour", "successRate", "rateLimitedUntil", "recommendation",
 })  # fmt: skip
 """Members that change with every probe."""
 
@@ -29,15 +29,26 @@ COUNTERS: Final = frozenset({"samples", "observedSeconds", "downSeconds", "mtbfS
                              "requestsRemaining", "tokensRemaining", "lastHour"})  # fmt: skip
 """Members that change all the time and are no reason to write."""
 
-MEASURED_REASONS: Final = frozenset({Reason.BEST_SCORE, Reason.CHEAPEST, Reason.LESS_DEGRADED, "ThresholdExceeded"})
+KEPT: Final = timedelta(hours=6)
+"""Whatever moved is written then, so that a restart of the operator loses at most so much of what was observed."""
+
+MEASURED_REASONS: Final = frozenset(
+    {Reason.BEST_SCORE, Reason.CHEAPEST, Reason.LESS_DEGRADED, "PreferredActive", "ThresholdExceeded"}
+)
 """Reasons whose sentence quotes measured values."""
 
 DIGITS: Final = re.compile(r"\d+(\.\d+)?")
+COMPARISON: Final = re.compile(
+    r'best score \([^)]*\)|score #; "[^"]*" has #, not more than # above it'
+    r'|the cheapest \([^)]*\)|as cheap as "[^"]*" \([^)]*\), and before it by score or order'
+    r"|(is|has not come back) (over|under) #"
+)
+"""Phrases of core/strategies and core/degradation, without their numbers: which of them is said changes with these."""
 
 
 def without_numbers(text: str) -> str:
-    """Return a sentence in which all numbers look the same."""
-    return DIGITS.sub("#", text)
+    """Return a sentence in which all numbers look the same, and whatever compares them."""
+    return COMPARISON.sub("~", DIGITS.sub("#", text))
 
 
 def is_worth_writing(before: Mapping[str, Any], after: Mapping[str, Any], *, written: datetime, now: datetime) -> bool:
@@ -46,6 +57,8 @@ def is_worth_writing(before: Mapping[str, Any], after: Mapping[str, Any], *, wri
         return True
     if now - written < REFRESH:
         return False
+    if now - written >= KEPT or _advised(before) != _advised(after):
+        return before != after
     old, new = dict(_numbers(before, "")), dict(_numbers(after, ""))
     return any(_moved(old.get(path), new.get(path)) for path in old.keys() | new.keys())
 
@@ -63,11 +76,15 @@ def _told(name: str, value: Any, *, quotes: bool) -> Any:
     """A sentence that quotes measured values is no news, nor is another number in one that does not."""
     if name in {"message", "why"} and quotes:
         return ""
-    if name == "recommendation" and isinstance(value, dict):
-        return value.get("provider")
     if name in {"degraded", "message", "held", "metricsSource"} and isinstance(value, str):
         return without_numbers(value)
     return _strip(value)
+
+
+def _advised(status: Mapping[str, Any]) -> list[Any]:
+    """Return whom a status recommends, for the policy and each task; that follows from the scores."""
+    told = [status.get("recommendation"), *(task.get("recommendation") for task in status.get("tasks", []))]
+    return [advice.get("provider") if advice else None for advice in told]
 
 
 def _numbers(node: Any, path: str) -> Iterable[tuple[str, float]]:

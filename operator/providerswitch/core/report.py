@@ -31,6 +31,7 @@ from providerswitch.core.wording import LONGEST_WHY, rejection, shorten, spell
 
 SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.LESS_DEGRADED, Reason.LAST_RESORT})
 NOT_READY: Final = frozenset({Reason.NO_HEALTHY_PROVIDER, Reason.WAITING})
+UNSERVED: Final = frozenset({Reason.NO_HEALTHY_PROVIDER})
 LONGEST_MESSAGE: Final = 1024
 UNBILLED_ONLY: Final = "; unbilled checks cannot see an outage of generation alone, see healthCheck.generation"
 SWITCH_REFUSED: Final = "SwitchRefused"
@@ -129,7 +130,7 @@ def _verdicts(
     case: Case, decision: Decision, memory: Memory, problems: Sequence[Problem], behind: Background
 ) -> dict[ConditionType, Verdict]:
     verdicts = {
-        ConditionType.READY: judge_ready(case, decision, memory, problems),
+        ConditionType.READY: judge_ready(case, decision, memory, problems, behind.tasks),
         ConditionType.FAILED_OVER: judge_failed_over(case, decision, memory),
         ConditionType.FROZEN: judge_frozen(case),
         ConditionType.DEGRADED: judge_degraded(case, memory),
@@ -196,7 +197,9 @@ def _resilience(case: Case, memory: Memory, behind: Background) -> Resilience | 
     )
 
 
-def judge_ready(case: Case, decision: Decision, memory: Memory, problems: Sequence[Problem]) -> Verdict:
+def judge_ready(
+    case: Case, decision: Decision, memory: Memory, problems: Sequence[Problem], tasks: Sequence[Settled] = ()
+) -> Verdict:
     """Ready: consumers have a working provider and the spec is honoured."""
     if problems:
         return Verdict("False", problems[0].reason, " ".join(problem.message for problem in problems))
@@ -204,14 +207,22 @@ def judge_ready(case: Case, decision: Decision, memory: Memory, problems: Sequen
         return Verdict("False", decision.reason, decision.why)
     if decision.reason is Reason.FROZEN:
         return Verdict("Unknown", decision.reason, decision.why)
-    if case.mode is Mode.MANUAL and not case.may_stay(memory.active):
-        unsuitable = memory.active in case.misfits
+    if unmet := _unmet(case, decision, memory.active, tasks):
+        return unmet
+    blind = UNBILLED_ONLY if case.deepest is Tier.LIVENESS else ""
+    return Verdict("True", decision.reason, f"{decision.why}{_alone(case, memory.active)}{blind}")
+
+
+def _unmet(case: Case, decision: Decision, active: str, tasks: Sequence[Settled]) -> Verdict | None:
+    """Return what is not as the spec wants it though a provider is published."""
+    if case.mode is Mode.MANUAL and not case.may_stay(active):
+        unsuitable = active in case.misfits
         return Verdict("False", "ActiveProviderUnsuitable" if unsuitable else "ActiveProviderDown", decision.why)
     refused = tell_refusal(case)
     if case.mode is Mode.MANUAL and refused:
         return Verdict("False", SWITCH_REFUSED, refused)
-    blind = UNBILLED_ONLY if case.deepest is Tier.LIVENESS else ""
-    return Verdict("True", decision.reason, f"{decision.why}{_alone(case, memory.active)}{blind}")
+    unserved = [f'task "{each.task}": {each.decision.why}' for each in tasks if each.decision.reason in UNSERVED]
+    return Verdict("False", "TaskNotServed", "; ".join(unserved)) if unserved else None
 
 
 def _alone(case: Case, active: str) -> str:

@@ -9,15 +9,19 @@ from providerswitch.core.compatibility import Standard, apply_for, find_misfit, 
 
 
 def requirements_of(spec: PolicySpec, task: Task | None) -> Requirements:
-    """Return what a provider must be able to do."""
-    return task.requirements if task else spec.selection.requirements
+    """Return what a provider must be able to do; what a task does not say, an allowed region say, the policy does."""
+    own = spec.selection.requirements
+    if task is None:
+        return own
+    said = {name: value for name in Requirements.model_fields if (value := getattr(task.requirements, name))}
+    return own.model_copy(update=said)
 
 
 def selection_of(spec: PolicySpec, task: Task | None) -> Selection:
     """Return the rules of choice."""
     if task is None:
         return spec.selection
-    changes = {"strategy": task.strategy, "weights": task.weights, "requirements": task.requirements}
+    changes = {"strategy": task.strategy, "weights": task.weights}
     return spec.selection.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
@@ -31,7 +35,7 @@ def order_of(spec: PolicySpec, task: Task | None) -> tuple[str, ...]:
         return order
     if task.primary:
         return tuple(dict.fromkeys((task.primary, *order)))
-    wanted = Standard(task.requirements, task=task.name)
+    wanted = Standard(requirements_of(spec, task), task=task.name)
     return tuple(sorted(order, key=lambda name: _misfit(spec, name, wanted) is not None))
 
 
