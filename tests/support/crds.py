@@ -20,4 +20,6 @@ def crds_installed(control_plane: ControlPlane) -> None:
 def install_crds(kubectl: Kubectl) -> None:
     """Apply crds/ and wait until the API server serves them."""
     kubectl.ok("apply", "--server-side", "-f", str(CRDS))
+    # A CRD that is too new to have conditions makes kubectl wait fail at once.
+    kubectl.ok("wait", "--for=jsonpath={.status.conditions}", f"crd/{CRD_NAME}", "--timeout=30s")
     kubectl.ok("wait", "--for=condition=Established", f"crd/{CRD_NAME}", "--timeout=30s")

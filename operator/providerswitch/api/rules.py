@@ -151,6 +151,13 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "set at least one of contains, regex, json: true and embeddingNear: without one, any answer is good",
         ),
     ),
+    "spec.providers[].models": (
+        Rule(
+            f"self.all(task, size(task) <= 63 && task.matches(r'{DNS_LABEL}'))",
+            "the name of a task is at most 63 lower-case letters, digits and hyphens, with a letter or digit at both"
+            " ends",
+        ),
+    ),
     "spec.providers[].headers": (
         Rule(
             f"self.all(name, !(name.lowerAscii() in {RESERVED}))",

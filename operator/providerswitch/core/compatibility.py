@@ -86,7 +86,7 @@ def set_standard(
     model = apply_for(reference, task)
     asked = requirements.capabilities or model.abilities or ()
     kind = next((kind for kind in KINDS if kind in asked), None)
-    embeds = kind is Capability.EMBEDDINGS or reference.embedding is not None
+    embeds = kind is Capability.EMBEDDINGS or (kind is None and reference.embedding is not None)
     return Standard(
         requirements,
         kind,
