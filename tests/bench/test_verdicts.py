@@ -7,8 +7,8 @@ from tests.bench.shared import verdicts
 from tests.simulate.scenery import at, build_world, trouble
 
 from providerswitch.api.health import HealthClass
+from providerswitch.simulate.loop import Publication
 from providerswitch.simulate.weather import Trouble
-from providerswitch.simulate.world import Publication
 
 END = at(4000)
 Verdict = verdicts.Verdict
@@ -88,3 +88,11 @@ def test_the_toll_is_that_of_the_policy_of_the_primary_alone_and_of_an_oracle() 
     assert toll.oracle == pytest.approx(25)
     assert 25 < toll.policy < 60
     assert toll.each == {"openai": pytest.approx(1900), "anthropic": pytest.approx(50)}
+
+
+def test_an_outage_in_which_our_own_network_fails_begins_anew_after_it() -> None:
+    ours = trouble(105, 400, HealthClass.DNS, ours=True)
+    judged = judge({"openai": [ours, trouble(100, 2000)], "anthropic": [ours]})
+
+    assert judged.episodes[0].verdict is Verdict.INTERRUPTED
+    assert [episode.start for episode in judged.episodes] == [at(100), at(400)]

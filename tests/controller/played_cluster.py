@@ -131,7 +131,7 @@ class PlayedApi(KubeClient):
 def _merged(old: Object, new: Object) -> Object:
     both = {**old, **new}
     for key, value in new.items():
-        if isinstance(value, dict) and isinstance(old.get(key), dict) and key != "status":
+        if isinstance(value, dict) and isinstance(old.get(key), dict) and key not in {"status", "data"}:
             both[key] = _merged(old[key], value)
     return both
 

@@ -144,3 +144,11 @@ def test_to_be_well_again_takes_at_least_what_it_takes_to_be_well(
 def test_a_perfect_provider_is_always_well(thresholds: Thresholds, hysteresis: float) -> None:
     perfect = measured(0, quality=1, availability=1, error_rate=0)
     assert verdict(perfect, thresholds, hysteresis=hysteresis, was_degraded=True) is None
+
+
+@pytest.mark.parametrize(("failures", "degraded"), [(1, False), (2, True), (None, True)])
+def test_a_single_failed_probe_is_no_error_rate(failures: int | None, degraded: bool) -> None:  # noqa: FBT001  # a row of a table
+    """Of ten probes it is a tenth; what a metrics source says is no count of probes."""
+    measures = Measures(samples=10, error_rate=0.1, availability=0.9, failures=failures)
+    found = judge(measures, Thresholds(), hysteresis=0.1, was_degraded=False)
+    assert (found is not None) is degraded

@@ -19,6 +19,7 @@ from providerswitch.core.quality import (
     find_fault,
     find_mistake,
     judge,
+    recall,
 )
 
 PARIS = "The capital of France is Paris."
@@ -288,3 +289,18 @@ def test_a_better_answer_never_lowers_the_quality(results: tuple[bool, ...], dec
     assert first is not None
     assert second is not None
     assert second > first
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=REMEMBERED), st.none() | st.floats(0, 1))
+def test_a_tally_comes_back_from_the_figures_that_a_status_tells(results: list[bool], declared: float | None) -> None:
+    found, confidence = estimate(Tally(tuple(results)), declared)
+    assert found is not None
+    recalled = recall(round(found, 3), round(confidence, 3), declared)
+    assert sorted(recalled.results) == sorted(results)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.none() | st.floats(0, 1))
+def test_whatever_a_status_says_a_tally_can_be_made_of_it(
+    found: float, confidence: float, declared: float | None
+) -> None:
+    assert len(recall(found, confidence, declared).results) <= REMEMBERED

@@ -74,7 +74,7 @@ def test_nothing_is_known_from_too_few_probes_but_their_number() -> None:
 
 def test_the_least_number_of_probes_is_enough() -> None:
     known = measure(*times(1, 1, 1, 1, 1), now=60)
-    assert known == Measures(samples=5, latency=Latency(1, 1, 1), error_rate=0, availability=1)
+    assert known == Measures(samples=5, failures=0, latency=Latency(1, 1, 1), error_rate=0, availability=1)
 
 
 def test_response_times_are_summed_up_by_median_95th_percentile_and_mean() -> None:

@@ -5,12 +5,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.emergencies import PROMPT, comes
 from tests.support.eventually import eventually
+from tests.support.policies import AT_ONCE
 from tests.support.prometheus import Gateway, Prometheus, counting, scraping
+from tests.support.scene import Scene
 from tests.support.transports import LOOPBACK, ask, ordinary_trust, reply_in
 
 from providerswitch.api.selection import MetricQueries, PrometheusSource
 from providerswitch.core.metrics_source import SourceValues
+from providerswitch.demo.fakes import Fault
 from providerswitch.probes.metrics_sources import MetricsSources
 from providerswitch.probes.prometheus import query_request, read_vector
 from providerswitch.probes.transport import ProbeTransport
@@ -24,6 +28,11 @@ sum by (provider) (rate(llm_requests_total{outcome="error"}[1m]))
 RATE = "sum by (provider) (rate(llm_requests_total[1m]))"
 TOTAL = "sum by (provider) (llm_requests_total)"
 QUICK = timedelta(seconds=5)
+BY_SPEED = {
+    "strategy": "Performance",
+    "minSamples": 1,
+    "weights": {"latency": 1, "accuracy": 0, "cost": 0, "availability": 0},
+}
 WITHIN = 30
 
 
@@ -137,3 +146,31 @@ async def test_a_server_that_dies_is_told_and_its_values_stay_for_a_while(
         problem = await eventually(lambda: sources.problem(asked, PROVIDERS), within=WITHIN)
     assert "gave no throughput: connection refused; see that it runs" in (problem or "")
     assert "openai" in sources.values(asked)
+
+
+async def test_the_operator_chooses_by_what_prometheus_counted_and_tells_when_it_is_gone(
+    tmp_path: Path, scene: Scene
+) -> None:
+    for name in ("openai", "backup"):
+        await scene.provider(name)
+    await scene.providers["backup"].behave(Fault.SLOW, seconds=0.3)  # to probes, the primary is the quicker one
+    with counting() as gateway, scraping(gateway.address, tmp_path) as mortal:
+        for name in scene.providers:
+            gateway.knows(name)
+        await comes_to_see(mortal, openai=0, backup=0)
+        gateway.served("openai", ok=100, seconds=2)
+        gateway.served("backup", ok=100, seconds=0.05)
+        await comes_to_see(mortal, openai=100, backup=100)
+        prometheus = {"url": mortal.url, "queries": {"responseTime": P95}, "interval": "5s"}
+        selection = {**BY_SPEED, "metricsSource": {"prometheus": prometheus}}
+        await scene.apply(scene.secret(), scene.policy(healthCheck=PROMPT, failover=AT_ONCE, selection=selection))
+        await scene.serves("backup", within=WITHIN)
+        sight = await comes(scene, lambda seen: seen.provider("openai").get("responseTime"))
+        mortal.kill()
+        complaint = await comes(scene, lambda seen: seen.status.get("metricsSource"), within=WITHIN)
+
+    assert (sight.newest["trigger"], sight.newest["to"]) == ("Performance", "backup")
+    # Prometheus assumes an even spread within a bucket: 95 % of 1..2.5 and of 0..0.1.
+    assert 'best score (1.00; "openai" 0.04)' in sight.newest["reason"]
+    assert "connection refused; see that it runs" in complaint.status["metricsSource"]
+    assert complaint.condition("Ready")[0] == "True"

@@ -194,12 +194,17 @@ def test_a_key_that_is_accepted_again_brings_back_the_ordinary_interval() -> Non
         (timedelta(days=365), 3600),
         (timedelta(0), 1),
         (timedelta(seconds=-5), 1),
-        (None, 30),
     ],
 )
 def test_retry_after_is_honoured_between_a_second_and_an_hour(asked: timedelta | None, waited: float) -> None:
     course = run([Ending(LIMITED, after=2, retry_after=asked)])
     assert seconds(course.plan.at) == pytest.approx(2 + waited)
+
+
+def test_one_that_does_not_say_how_long_is_asked_often_enough_to_be_left_within_an_interval() -> None:
+    course = run([Ending(LIMITED)] * 4)
+    assert course.starts == [0, 10, 20, 50]
+    assert seconds(course.plan.at) == 80
 
 
 def test_a_rate_limit_within_a_row_of_failures_is_still_honoured() -> None:

@@ -87,5 +87,5 @@ class AnyWeather(RuleBasedStateMachine):
         assert not working or self.world.active == working[0]
 
 
-AnyWeather.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+AnyWeather.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 TestAnyWeather = AnyWeather.TestCase

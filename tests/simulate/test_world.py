@@ -7,7 +7,8 @@ from tests.simulate.scenery import at, build_world, trouble
 
 from providerswitch.api.health import HealthClass
 from providerswitch.core.case import Reason
-from providerswitch.simulate.world import Move, Publication, World
+from providerswitch.simulate.loop import Move, Publication
+from providerswitch.simulate.world import World
 
 Told = tuple[str | None, str, str]
 
@@ -57,7 +58,7 @@ def test_an_outage_that_shows_at_the_end_of_a_fault_of_our_own_is_found() -> Non
     world = after(build_world({"openai": [ours, trouble(300, 2000)], "anthropic": [ours]}), 1000)
 
     assert told(world.moves)[1:] == [("openai", "anthropic", "Failover")]
-    assert world.moves[1].at - at(400) < timedelta(seconds=65)
+    assert world.moves[1].at - at(400) < timedelta(seconds=35)
 
 
 def test_a_short_rate_limit_is_waited_out_and_a_long_one_is_not() -> None:

@@ -40,6 +40,7 @@ class OperatorProcess:
 
     Attributes:
         kubeconfig: what it logs in with.
+        program: what Python is to run.
         log: everything it wrote, complete once it has ended.
     """
 
@@ -49,10 +50,11 @@ class OperatorProcess:
     log: bytearray = field(default_factory=bytearray)
     process: asyncio.subprocess.Process | None = None
     reader: asyncio.Task[None] | None = None
+    program: Sequence[str] = ("-m", "providerswitch")
 
     async def start(self) -> None:
         """Start it; it may take a moment to be ready."""
-        command = [sys.executable, "-m", "providerswitch", "run", "--listen", f"127.0.0.1:{self.port}", *self.flags]
+        command = [sys.executable, *self.program, "run", "--listen", f"127.0.0.1:{self.port}", *self.flags]
         self.process = await asyncio.create_subprocess_exec(
             *command,
             stdout=asyncio.subprocess.PIPE,

@@ -79,9 +79,7 @@ class PlayedProvider:
     def _outcome(self, found: HealthClass, started: datetime, tier: Tier) -> Outcome:
         heard = None if self.first_byte is None or found not in ALIVE else timedelta(seconds=self.first_byte)
         usage = self.usage if tier is Tier.GENERATION and found in ALIVE else None
-        return Outcome(
-            found, found.value, started, self.clock(), self.retry_after, tier, first_byte=heard, usage=usage
-        )
+        return Outcome(found, found.value, started, self.clock(), self.retry_after, tier, first_byte=heard, usage=usage)
 
     async def aclose(self) -> None:
         """Note that the connection was closed."""

@@ -39,6 +39,8 @@ class Entry:
         misfits: providers that can never be chosen for the policy itself.
         shares: percent of the traffic of each provider, under strategy Weighted.
         exhausted: what the budget of billed requests says; None while there is room.
+        exhausted_at: since when it says so.
+        recalled: what an earlier process learned of the quality of answers has been taken over from the status.
         written: the status as it stands at the API server, as far as it is known, and when it was written.
         arrived_at: when the newest spec came in and is not in force yet.
         config_load: from the arrival of the last changed spec to its decision in force.
@@ -66,6 +68,8 @@ class Entry:
     misfits: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, int] = field(default_factory=dict)
     exhausted: str | None = None
+    exhausted_at: datetime | None = None
+    recalled: bool = False
     written: Object | None = None
     written_at: datetime | None = None
     arrived_at: datetime | None = None

@@ -41,6 +41,21 @@ class Measuring:
         written = checks.model_dump_json()
         tallies[written] = quality.add(tallies.get(written, Tally()), passed)
 
+    def _recall(self, entry: Entry) -> None:
+        """Take over the verdicts that a status tells of: else a restart would bring nonsense back.
+
+        They are those of the present prompts only if the spec is the same as when they were told.
+        """
+        assert entry.policy is not None
+        spec, entry.recalled = entry.policy.spec, True
+        if spec.quality_checks is None or entry.status.observed_generation != entry.policy.generation:
+            return
+        for told in entry.status.providers:
+            target, provider = entry.targets.get(told.name), spec.provider(told.name)
+            if target and provider and told.quality is not None and told.quality_confidence:
+                tally = quality.recall(told.quality, told.quality_confidence, provider.quality)
+                self._tallies.setdefault(target, {}).setdefault(spec.quality_checks.model_dump_json(), tally)
+
     def forget(self, target: ProbeTarget) -> None:
         """Forget a target that is no longer probed."""
         self._windows.pop(target, None)
@@ -49,6 +64,8 @@ class Measuring:
     def measure(self, entry: Entry, sources: Sources, now: datetime) -> dict[str, Measures]:
         """Return the measures of each provider that a policy has probed."""
         assert entry.policy is not None
+        if not entry.recalled:
+            self._recall(entry)
         source = entry.policy.spec.selection.metrics_source
         values = sources.values(source.prometheus) if source else {}
         max_age = longest_age(source.prometheus.interval) if source else timedelta(0)

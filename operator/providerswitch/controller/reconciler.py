@@ -6,7 +6,7 @@ one policy concerns another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -163,7 +163,7 @@ class Reconciler:
         self._look_back(entry, held.case)
         background = self._background(entry, tuple(tasks), held.case)
         await self._parts.reporter.report(entry, held, made.decision, background)
-        self._plan_next(entry, (next_look(each.case, each.decision) for each in (held, *tasks)))
+        self._plan_next(entry, (held, *tasks))
 
     def _background(self, entry: Entry, tasks: tuple[Settled, ...], case: Case) -> Background:
         assert entry.policy is not None
@@ -242,11 +242,13 @@ class Reconciler:
         now = replace(case, now=self._parts.clock())
         entry.memory = watch_consumers(watch_providers(memory, now), now)
 
-    def _plan_next(self, entry: Entry, looks: Iterable[datetime | None]) -> None:
+    def _plan_next(self, entry: Entry, held: Sequence[Settled]) -> None:
         """Look again when something is due, and now and then for what only time changes."""
         now = self._parts.clock()
+        looks = (next_look(each.case, each.decision) for each in held)
         waits = [HOUSEKEEPING_SECONDS, *(max(0.0, (look - now).total_seconds()) for look in looks if look)]
-        waits += [RECHECK_SECONDS] if entry.passed_over else []
+        undecided = entry.passed_over or any(each.decision.trigger for each in held)
+        waits += [RECHECK_SECONDS] if undecided else []
         waits += [REFUSED_RETRY.total_seconds()] if entry.publish_problem else []
         self._later(entry, min(waits))
 

@@ -150,9 +150,9 @@ class Registry:
             self._turn(scheduler)
 
     def _turn(self, scheduler: Scheduler) -> None:
-        """A freeze began or ended; at its end, hosts that are still silent are looked at anew."""
+        """A freeze began or ended; at its end, all that failed in it are looked at anew."""
         if self.network.frozen is None:
-            scheduler.doubt([target for target in self._watchers if self.network.is_silent(target.host)])
+            scheduler.doubt(list(self._watchers))
         else:
             self._acquit()
         self.wake_all(self)

@@ -13,15 +13,20 @@ def look_at_budget(entry: Entry, now: datetime) -> None:
     assert entry.policy is not None
     budget, spending = entry.policy.spec.health_check.budget, entry.memory.spending
     entry.exhausted = exhausted(spending or Spending(now.date()), budget, now)
+    entry.exhausted_at = (entry.exhausted_at or now) if entry.exhausted else None
 
 
 def pay_for_probe(entry: Entry, name: str, outcome: Outcome) -> bool:
     """Charge a policy for a billed probe of one of its providers; tell whether its budget ran out by it."""
-    policy = entry.policy
-    wanted = policy is not None and policy.spec.health_check.generation is not None and entry.exhausted is None
-    if outcome.tier is not Tier.GENERATION or not wanted:
+    if outcome.tier is not Tier.GENERATION or not _wanted(entry, outcome.started_at):
         return False
     return pay(entry, name, outcome.usage, outcome.ended_at)
+
+
+def _wanted(entry: Entry, asked_at: datetime) -> bool:
+    """Tell whether a policy wanted a billed probe then; what is under way when the budget runs out is billed, too."""
+    had_room = entry.exhausted_at is None or asked_at < entry.exhausted_at
+    return entry.policy is not None and entry.policy.spec.health_check.generation is not None and had_room
 
 
 def pay(entry: Entry, name: str, usage: Usage | None, now: datetime) -> bool:

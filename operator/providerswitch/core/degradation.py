@@ -13,6 +13,9 @@ from typing import Final
 from providerswitch.api.selection import Thresholds
 from providerswitch.core.measures import Measures, tell_apart, tell_quality, tell_seconds, tell_share
 
+FEWEST_FAILURES: Final = 2
+"""Of few probes, one that failed is already a large share; it says no more than one among many."""
+
 FARTHEST: Final = 0.5
 """A provider that had to reach the best value there is would never be well again."""
 
@@ -57,9 +60,10 @@ def _limits(measures: Measures, thresholds: Thresholds) -> Iterator[_Limit]:
     if measures.latency is not None:
         limit = thresholds.response_time.total_seconds()
         yield _Limit("response time p95", measures.latency.p95, limit, 0, tell_seconds)
-    if measures.error_rate is not None:
+    counts = measures.failures is None or measures.failures >= FEWEST_FAILURES
+    if measures.error_rate is not None and counts:
         yield _Limit("error rate", measures.error_rate, thresholds.error_rate, 0, tell_share)
-    if measures.availability is not None:
+    if measures.availability is not None and counts:
         yield _Limit("availability", measures.availability, thresholds.availability, 1, tell_share)
     if measures.quality is not None and thresholds.quality is not None:
         yield _Limit("quality", measures.quality, thresholds.quality, 1, tell_quality)

@@ -53,7 +53,7 @@ def find_hold(
 
 
 def _dwell(rules: FlapRules, now: datetime, active_since: datetime | None) -> Hold | None:
-    until = active_since + rules.min_dwell if active_since else now
+    until = active_since + rules.min_dwell if active_since and rules.min_dwell else now
     if until <= now:
         return None
     return Hold("minDwell", until, f"failover.minDwell holds it back until {until:%H:%M:%S} UTC")

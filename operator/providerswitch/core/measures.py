@@ -32,6 +32,7 @@ class Measures:
 
     Attributes:
         samples: probes in the window, failed ones included.
+        failures: failed probes in the window; None where error rate or availability come from elsewhere.
         latency: of successful answers; None with fewer of them than `selection.minSamples`.
         error_rate: share of failed probes, 0..1; None with too few samples.
         availability: share of the window in which it worked, 0..1; None with too few samples.
@@ -50,6 +51,7 @@ class Measures:
     cost: float | None = None
     allowance: Allowance = field(default_factory=Allowance)
     requests_per_second: float | None = None
+    failures: int | None = None
 
 
 def tell_seconds(seconds: float, digits: int = FEW) -> str:

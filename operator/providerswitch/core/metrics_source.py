@@ -67,8 +67,10 @@ def override(measures: Measures, values: SourceValues | None, *, now: datetime, 
     if values is None or now - values.at > max_age:
         return measures
     seconds = plausible(Signal.RESPONSE_TIME, values.response_time)
+    told = (values.error_rate, values.availability) != (None, None)
     return replace(
         measures,
+        failures=None if told else measures.failures,
         latency=measures.latency if seconds is None else _same_throughout(seconds, measures.latency),
         error_rate=_either(plausible(Signal.ERROR_RATE, values.error_rate), measures.error_rate),
         availability=_either(plausible(Signal.AVAILABILITY, values.availability), measures.availability),

@@ -68,6 +68,20 @@ def estimate(tally: Tally, declared: float | None) -> tuple[float | None, float]
     return (prior * PRIOR_ANSWERS + sum(tally.results)) / weight, judged / weight
 
 
+def recall(quality: float, confidence: float, declared: float | None) -> Tally:
+    """Return a tally of which `estimate` says the same: the way back, after a restart.
+
+    What passed counts as newer, for nobody knows the order any more. Figures that no tally gives come near one.
+    """
+    judged = (
+        min(REMEMBERED, round(PRIOR_ANSWERS * confidence / (1 - confidence))) if 0 <= confidence < 1 else REMEMBERED
+    )
+    prior = UNDECLARED if declared is None else declared
+    passed = round(quality * (PRIOR_ANSWERS + judged) - prior * PRIOR_ANSWERS)
+    good = max(0, min(judged, passed))
+    return Tally((False,) * (judged - good) + (True,) * good)
+
+
 def judge(text: str, expect: Expectation) -> bool:
     """Tell whether a text is what is expected.
 

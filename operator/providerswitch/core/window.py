@@ -73,8 +73,10 @@ class Window:
         samples = self._samples[bisect_left(self._samples, start, key=_at) : bisect_right(self._samples, end, key=_at)]
         answers = [sample for sample in samples if sample.alive]
         enough = len(samples) >= min_samples
+        failures = [sample.alive for sample in samples].count(False)
         return Measures(
             samples=len(samples),
+            failures=failures if enough else None,
             latency=_latency(answers, min_samples),
             error_rate=(len(samples) - len(answers)) / len(samples) if enough else None,
             availability=_availability(samples, end, _depth(deepest)) if enough else None,

@@ -78,8 +78,17 @@ def plan_next(cadence: Cadence, streak: Streak, outcome: Outcome) -> NextProbe:
 
 def _next_start(cadence: Cadence, streak: Streak, outcome: Outcome) -> datetime:
     if outcome.health_class is HealthClass.RATE_LIMITED:
-        return outcome.ended_at + clamp_retry_after(outcome.retry_after, cadence.interval)
+        return outcome.ended_at + clamp_retry_after(outcome.retry_after, _patience(cadence, streak))
     return max(outcome.ended_at, outcome.started_at + _pace(cadence, streak, outcome.health_class))
+
+
+def _patience(cadence: Cadence, streak: Streak) -> timedelta:
+    """Return how long to leave one alone that is rate limited and does not say how long.
+
+    Until it has refused often enough, it is asked more often, so that a limit that lasts is left within one interval.
+    """
+    settled = streak.failures >= cadence.failure_threshold
+    return cadence.interval if settled else max(cadence.fast_interval, cadence.interval / cadence.failure_threshold)
 
 
 def _pace(cadence: Cadence, streak: Streak, health_class: HealthClass) -> timedelta:

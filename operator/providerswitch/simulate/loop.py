@@ -1,5 +1,6 @@
 """What stands around the core in a simulated operator, and what is written down of its life."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,6 +18,10 @@ class Network(Protocol):
     @property
     def frozen(self) -> Frozen | None:
         """The present fault of our own network, or None."""
+
+    @property
+    def last_answer_at(self) -> datetime | None:
+        """When any host last answered; None before the first answer."""
 
     def hear(self, host: str, outcome: Outcome) -> bool:
         """Take note of an outcome; tell whether a freeze began or ended by it."""
@@ -60,6 +65,7 @@ class Loop:
 
     Attributes:
         weighs: whether each outcome is weighed, not only one that changes a provider's health.
+        told_apart: returns what of a health a decision can tell; another value wakes the policy.
     """
 
     cadence: Cadence
@@ -67,6 +73,7 @@ class Loop:
     network: Network
     timing: Timing
     weighs: bool
+    told_apart: Callable[[ProviderHealth], tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)

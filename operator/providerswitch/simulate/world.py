@@ -15,7 +15,7 @@ from providerswitch.api.policy import PolicySpec
 from providerswitch.api.status import HealthState, Switch
 from providerswitch.core.case import Case, Decision, next_look
 from providerswitch.core.decide import decide
-from providerswitch.core.health import ProviderHealth, observe, witness
+from providerswitch.core.health import ProviderHealth, acquit, observe, witness
 from providerswitch.core.memory import Memory, commit, settle_requests
 from providerswitch.core.outcome import Outcome, Tier
 from providerswitch.core.situation import Situation
@@ -109,7 +109,7 @@ class World:
         after = self.healths[name] = self._judge(before, outcome)
         if before.failures == 0 and after.failures > 0:
             self._ask_the_others(name)
-        if _told_apart(before) != _told_apart(after):
+        if self.loop.told_apart(before) != self.loop.told_apart(after):
             self.turns.append(Turn(self.now, name, after))
             self._wake()
         elif self.loop.weighs:
@@ -136,12 +136,15 @@ class World:
                 self._probing.hasten(name)
 
     def _turn(self) -> None:
-        """A freeze began or ended; at its end, those who are still silent are looked at anew."""
+        """A freeze began or ended; at its end, all that failed in it are looked at anew."""
         frozen = self.loop.network.frozen is not None
         self.freezes.append((self.now, frozen))
         self._probing.catch_up()
-        if not frozen:
-            self._probing.doubt([name for name in self.healths if self.loop.network.is_silent(name)])
+        if frozen:
+            last = self.loop.network.last_answer_at
+            self.healths = {name: acquit(health, last) for name, health in self.healths.items()}
+        else:
+            self._probing.doubt(list(self.healths))
         self._wake()
 
     def _wake(self) -> None:
@@ -202,7 +205,7 @@ class World:
         waits = [max(timedelta(0), look - self.now)] if look else []
         waits += [timing.recheck] if passed_over else []
         waits += [timing.refused] if self._refused else []
-        waits += [] if waits or self._choosing.is_settled(self.now) else [timing.housekeeping]
+        waits += [] if self._choosing.is_settled(self.now) else [timing.housekeeping]
         if waits:
             self._later(min(waits))
 
@@ -270,9 +273,3 @@ class World:
             switch_millis=round((self.now - decided_at).total_seconds() * 1000),
             outcome=outcome,
         )
-
-
-def _told_apart(health: ProviderHealth) -> tuple[object, ...]:
-    """Return what a decision can tell from a health."""
-    asked = health.last_probe_at is not None
-    return (health.state, health.health_class, health.blacklisted_until, asked)

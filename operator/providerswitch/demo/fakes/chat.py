@@ -1,9 +1,10 @@
 """OpenAI's chat completions, which Anthropic and Google speak too on their compatible endpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from providerswitch.demo.fakes.http import Answer, Request, event_stream, json_answer
+from providerswitch.demo.fakes.meaning import answer_to, embed, pack
 from providerswitch.demo.fakes.wire_format import Failure, Refused, required
 
 NO_MODEL: Final = Failure(400, "invalid_request_error", "you must provide a model parameter")
@@ -25,13 +26,22 @@ def chat_completion(request: Request) -> Answer:
     body = request.json()
     if not body.get("messages"):
         raise Refused(NO_MESSAGES)
+    words = _words_for(body["messages"])
     if body.get("stream") is True:
-        return event_stream([*(_chunk(model, word) for word in (*REPLY, None)), *_last_words(model, body)])
-    return json_answer(200, _whole(model))
+        return event_stream([*(_chunk(model, word) for word in (*words, None)), *_last_words(model, body)])
+    return json_answer(200, _whole(model, "".join(words)))
 
 
-def _whole(model: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": "".join(REPLY), "refusal": None}
+def _words_for(messages: Any) -> Sequence[str]:
+    """Answer the last question, if it is one of the few that are known."""
+    last = messages[-1] if isinstance(messages, list) else None
+    question = last.get("content") if isinstance(last, dict) else None
+    known = answer_to(question) if isinstance(question, str) else None
+    return (known,) if known else REPLY
+
+
+def _whole(model: str, text: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return {**_envelope("chat.completion", model), "choices": [choice], "usage": USAGE}
 
@@ -64,14 +74,20 @@ def model_entry(model: str) -> dict[str, Any]:
 
 
 def embeddings(request: Request) -> Answer:
-    """Answer embeddings in OpenAI's form, one small vector for each input.
+    """Answer embeddings in OpenAI's form, one vector for each input; in base64 where OpenAI or Jina are asked so.
 
     Raises:
         Refused: no model.
     """
     model = required(request, "model", NO_MODEL)
-    given = request.json().get("input", "")
+    body = request.json()
+    given = body.get("input", "")
     inputs = given if isinstance(given, list) else [given]
-    data = [{"object": "embedding", "index": index, "embedding": [0.1, 0.2, 0.3]} for index, _ in enumerate(inputs)]
+    packed = "base64" in (body.get("encoding_format"), body.get("embedding_type"))
+    vectors = [embed(str(text)) for text in inputs]
+    data = [
+        {"object": "embedding", "index": index, "embedding": pack(vector) if packed else vector}
+        for index, vector in enumerate(vectors)
+    ]
     usage = {"prompt_tokens": len(inputs), "total_tokens": len(inputs)}
     return json_answer(200, {"object": "list", "data": data, "model": model, "usage": usage})

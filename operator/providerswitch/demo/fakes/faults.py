@@ -32,6 +32,8 @@ class Fault(StrEnum):
     """A complete HTTP answer that holds half of its JSON."""
     ERROR_IN_200 = "error-in-200"
     """Status 200, and an error object as the body."""
+    NONSENSE = "nonsense"
+    """A prompt, complete and useless answer: words that say nothing, one and the same vector for every text."""
     GARBAGE = "garbage"
     """Bytes that are not HTTP."""
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -16,6 +16,7 @@ from providerswitch.demo.fakes.faults import CONNECTION_FAULTS, UNANSWERED, Beha
 from providerswitch.demo.fakes.google import GOOGLE
 from providerswitch.demo.fakes.http import Answer, Request, read_request
 from providerswitch.demo.fakes.jina import JINA
+from providerswitch.demo.fakes.nonsense import spoil_meaning
 from providerswitch.demo.fakes.openai import OPENAI
 from providerswitch.demo.fakes.wire_format import Refused, Route, WireFormat
 
@@ -198,7 +199,8 @@ class FakeProvider:
         if fault is Fault.ERROR_IN_200:
             return replace(render(failures[Fault.SERVER_ERROR], request, behaviour), status=200)
         proper = self._proper_answer(request)
-        return _halved(proper) if fault is Fault.TRUNCATED else proper
+        spoil = SPOILERS.get(fault)
+        return spoil(proper) if spoil else proper
 
     def _proper_answer(self, request: Request) -> Answer:
         route, calm = self._format.route(request), Behaviour()
@@ -266,3 +268,7 @@ def _halved(answer: Answer) -> Answer:
     if answer.events:
         return replace(answer, events=answer.events[: len(answer.events) // 2])
     return replace(answer, body=answer.body[: len(answer.body) // 2])
+
+
+SPOILERS: Final[Mapping[Fault, Callable[[Answer], Answer]]] = {Fault.TRUNCATED: _halved, Fault.NONSENSE: spoil_meaning}
+"""What faults make of a proper answer."""
