@@ -22,6 +22,7 @@ from providerswitch.core.memory import (
     settle_requests,
     unfinished,
 )
+from providerswitch.core.outcome import Tier
 from providerswitch.core.report import build_status
 
 
@@ -47,6 +48,11 @@ class TestRestart:
         until = NOON + timedelta(microseconds=300_000_001)
         exact = replace(health, blacklisted_until=until if health is DOWN else None)
         assert restarted(build_memory(), anthropic=exact).healths == {"anthropic": exact}
+
+    def test_what_a_billed_probe_found_is_not_disproved_by_an_unbilled_one_after_a_restart(self) -> None:
+        health = restarted(build_memory(), openai=replace(DOWN, failing_tier=Tier.GENERATION)).healths["openai"]
+        probes = [outcome(HealthClass.HEALTHY, 300 + second) for second in range(10)]
+        assert after(health, *probes).state is HealthState.DOWN
 
     def test_a_blacklist_is_respected_by_the_next_process(self) -> None:
         health = restarted(build_memory(), openai=DOWN, anthropic=WELL).healths["openai"]

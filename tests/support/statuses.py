@@ -12,7 +12,7 @@ from providerswitch.core.flapping import Hold
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.measures import Latency, Measures
 from providerswitch.core.memory import Memory, Rotation, Seat
-from providerswitch.core.outcome import Allowance
+from providerswitch.core.outcome import Allowance, Tier
 from providerswitch.core.outlook import Outlook
 from providerswitch.core.recommend import Advice
 from providerswitch.core.report import Background, Problem, Settled, build_status
@@ -137,7 +137,10 @@ def build_full() -> PolicyStatus:
         shares=dict.fromkeys(HEALTHS, 33),
         advice=advice,
     )
-    ejected = {name: replace(health, ejections=1, ejected_at=NOON) for name, health in HEALTHS.items()}
+    ejected = {
+        name: replace(health, ejections=1, ejected_at=NOON, failing_tier=Tier.GENERATION)
+        for name, health in HEALTHS.items()
+    }
     case = Case(NOON, tuple(HEALTHS), ejected, active="anthropic", acted_primary="openai", outlook=outlook)
     held = Held("openai", Trigger.FAILBACK, Hold("minDwell", NOON, "failover.minDwell holds it back"))
     decision = Decision("anthropic", Reason.HIGHEST_WEIGHT, "the largest share of traffic (60 %)", held=held)

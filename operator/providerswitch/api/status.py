@@ -141,6 +141,8 @@ class ProviderStatus(Model):
     """Not chosen before this time."""
     rate_limited_until: MicroTime | None = None
     """Left alone until this time, as it asked."""
+    failing_tier: Short | None = None
+    """Set where a billed probe found it failing: only a billed one brings it back."""
     eligible: bool
     """Whether it may be chosen now."""
     why: Sentence | None = None

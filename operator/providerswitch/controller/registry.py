@@ -144,8 +144,11 @@ class Registry:
         self.measuring.hear(target, outcome)
         for key in tuple(self._watchers.get(target, ())):
             entry = self._entries[key]
-            for name in [name for name, wanted in entry.targets.items() if wanted == target]:
+            names = [name for name, wanted in entry.targets.items() if wanted == target]
+            for name in names:
                 self._consider(entry, name, outcome, scheduler)
+            if names and pay_for_probe(entry, names[0], outcome):
+                self._wake(entry)
         if turned:
             self._turn(scheduler)
 
@@ -167,8 +170,7 @@ class Registry:
         after = entry.healths[name]
         if before.failures == 0 and after.failures > 0:
             self._ask_the_others(entry, name, scheduler)
-        ran_out = pay_for_probe(entry, name, outcome)
-        if ran_out or entry.weighs_each_outcome or entry.told_apart(before) != entry.told_apart(after):
+        if entry.weighs_each_outcome or entry.told_apart(before) != entry.told_apart(after):
             self._wake(entry)
 
     def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:

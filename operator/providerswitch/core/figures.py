@@ -7,6 +7,7 @@ from providerswitch.api.status import ProviderStatus, ResponseTime, ScoreParts, 
 from providerswitch.core.case import Case
 from providerswitch.core.measures import Latency, Measures
 from providerswitch.core.memory import Memory
+from providerswitch.core.outcome import Tier
 from providerswitch.core.resilience import tell
 from providerswitch.core.score import Score
 from providerswitch.core.wording import LONGEST_WHY, rejection, shorten
@@ -27,6 +28,7 @@ def tell_provider(case: Case, memory: Memory, name: str) -> ProviderStatus:
         since=health.since,
         blacklisted_until=health.blacklisted_until,
         rate_limited_until=health.limited_until,
+        failing_tier="generation" if health.failing_tier is Tier.GENERATION else None,
         eligible=rejection(case, name) is None,
         why=shorten(_why(case, name), LONGEST_SENTENCE),
         degraded=shorten(case.degraded[name], LONGEST_SENTENCE) if name in case.degraded else None,

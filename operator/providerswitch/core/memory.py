@@ -23,6 +23,7 @@ from providerswitch.api.status import (
 from providerswitch.core.budget import Spending
 from providerswitch.core.flapping import HOUR
 from providerswitch.core.health import ProviderHealth
+from providerswitch.core.outcome import Tier
 from providerswitch.core.resilience import Track, restore
 
 SWITCHES_KEPT: Final = 10
@@ -191,6 +192,7 @@ def _restore_health(entry: ProviderStatus) -> ProviderHealth:
         since=entry.since,
         blacklisted_until=entry.blacklisted_until,
         limited_until=entry.rate_limited_until,
+        failing_tier=Tier.GENERATION if entry.failing_tier else Tier.LIVENESS,
         ejections=entry.ejections or 0,
         ejected_at=entry.ejected_at,
         back_since=entry.since if back else None,
