@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -258,7 +259,7 @@ async def test_a_rate_limited_candidate_is_not_probed_to_validate_it(cluster: Cl
     cluster.put(policy("openai", "backup"))
     await asyncio.sleep(1)
     provider = cluster.provider("backup")
-    provider.health_class = HealthClass.RATE_LIMITED
+    provider.health_class, provider.retry_after = HealthClass.RATE_LIMITED, timedelta(seconds=60)
     await asyncio.sleep(31)
     asked = len(provider.asked)
     cluster.put(policy("openai", "backup", generation=2, primary="backup"))

@@ -189,7 +189,8 @@ async def test_an_outcome_that_changes_nothing_wakes_nobody(cluster: Cluster) ->
     await asyncio.sleep(5)
     before = cluster.value("providerswitch_reconciles_total") or 0
     await asyncio.sleep(3600)
-    assert cluster.value("providerswitch_reconciles_total") == before + 60, "once a minute, whatever the probes say"
+    looks = (cluster.value("providerswitch_reconciles_total") or 0) - before
+    assert 40 <= looks <= 60, "about once a minute, whatever the probes say"
     assert len(cluster.provider("openai").asked) > 100
 
 

@@ -193,9 +193,7 @@ def test_nothing_of_a_status_is_lost(status: PolicyStatus, kubectl: Kubectl, pol
 
 
 def test_the_status_that_is_written_here_holds_each_field_there_is() -> None:
-    assert set(named(render(build_full()), "status")) == {
-        path for path, _ in FIELDS if path.startswith("status.")
-    }
+    assert set(named(render(build_full()), "status")) == {path for path, _ in FIELDS if path.startswith("status.")}
 
 
 def named(value: Any, path: str) -> Iterator[str]:

@@ -138,7 +138,7 @@ def build_full() -> PolicyStatus:
         advice=advice,
     )
     ejected = {
-        name: replace(health, ejections=1, ejected_at=NOON, failing_tier=Tier.GENERATION)
+        name: replace(health, ejections=1, ejected_at=NOON, failing_tier=Tier.GENERATION, back_since=NOON)
         for name, health in HEALTHS.items()
     }
     case = Case(NOON, tuple(HEALTHS), ejected, active="anthropic", acted_primary="openai", outlook=outlook)

@@ -146,3 +146,9 @@ class PolicySpec(Model):
         """Return the names that may be chosen, best first, each once."""
         rest = self.backups if self.backups is not None else [provider.name for provider in self.providers]
         return tuple(dict.fromkeys((self.primary, *rest)))
+
+    def everyone(self) -> tuple[str, ...]:
+        """Return all that may ever serve: the order, and those that only a task or the schedule prefers."""
+        by_tasks = [task.primary for task in self.tasks if task.primary]
+        by_schedule = [entry.primary for entry in self.schedule if entry.primary]
+        return tuple(dict.fromkeys((*self.order(), *by_tasks, *by_schedule)))

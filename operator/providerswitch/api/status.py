@@ -153,6 +153,8 @@ class ProviderStatus(Model):
     """How often it went down lately: each time doubles its blacklist time."""
     ejected_at: MicroTime | None = None
     """When it went down last."""
+    back_since: MicroTime | None = None
+    """When it came back from there; strategy Weighted eases it in from then on."""
     rank: int | None = None
     """Its place among those that may be chosen, 1 for the best."""
     score: float | None = None
@@ -201,7 +203,7 @@ class Switch(Model):
     """Revision that was published."""
     trigger: Short
     """What made it: Initial, ManualSwitch, Failover, Failback, SpecChange, Schedule, Degradation, Performance, Cost,
-    Weight or Rotation."""
+    Weight or Rotation; Unknown for a task's that was finished after a restart."""
     reason: Sentence
     """Sentence with the cause."""
     detect_millis: int | None = None

@@ -35,6 +35,8 @@ class Entry:
         unannounced: switches that no Event tells of yet.
         publish_problem: why the last publication was refused.
         retries: consecutive failed reconciles.
+        refused: the last publication was refused, so that the next is rehearsed.
+        paid_at: start of the last billed probe of each provider that this policy was charged for.
         passed_over: candidates that did not answer their validation probe in the present reconcile.
         misfits: providers that can never be chosen for the policy itself.
         shares: percent of the traffic of each provider, under strategy Weighted.
@@ -63,7 +65,9 @@ class Entry:
     publication: Publication | None = None
     published: dict[TargetKey, Object] = field(default_factory=dict)
     publish_problem: Problem | None = None
+    refused: bool = False
     unannounced: list[Switch] = field(default_factory=list)
+    paid_at: dict[str, datetime] = field(default_factory=dict)
     passed_over: dict[str, str] = field(default_factory=dict)
     misfits: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, int] = field(default_factory=dict)

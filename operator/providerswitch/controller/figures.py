@@ -139,8 +139,7 @@ class Figures:
     def show(self, key: ObjectKey, status: PolicyStatus) -> None:
         """Show the figures of a policy; what is no longer defined, and who is no longer listed, goes."""
         listed = frozenset(entry.name for entry in status.providers)
-        for name in self._listed.get(key, frozenset()) - listed:
-            self._remove({"namespace": key.namespace, "policy": key.name, "provider": name})
+        self._forget_providers(key, self._listed.get(key, frozenset()) - listed)
         self._listed[key] = listed
         for of_policy, gauge in self._policies:
             _set(gauge, (key.namespace, key.name), of_policy.read(status))
@@ -150,14 +149,14 @@ class Figures:
 
     def forget(self, key: ObjectKey) -> None:
         """Drop the figures of a policy that is gone."""
-        self._listed.pop(key, None)
-        self._remove({"namespace": key.namespace, "policy": key.name})
+        self._forget_providers(key, self._listed.pop(key, frozenset()))
+        for _, gauge in self._policies:
+            gauge.remove(key.namespace, key.name)
 
-    def _remove(self, labels: dict[str, str]) -> None:
+    def _forget_providers(self, key: ObjectKey, names: frozenset[str]) -> None:
         for _, gauge in self._providers:
-            gauge.remove_by_labels(labels)
-        for _, gauge in self._policies if "provider" not in labels else ():
-            gauge.remove_by_labels(labels)
+            for name in names:
+                gauge.remove(key.namespace, key.name, name)
 
 
 def _set(gauge: Gauge, labels: tuple[str, ...], value: float | None) -> None:

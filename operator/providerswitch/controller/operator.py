@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import kopf
 
@@ -179,9 +180,8 @@ class Operator:
 
     def on_page(self, url: str, page: PageStatus) -> None:
         """Take in trouble that a status page tells of."""
-        log.info(
-            "a status page tells of trouble; its providers are probed now", extra={"page": url, "says": page.indicator}
-        )
+        said = {"host": urlsplit(url).hostname, "says": page.indicator}
+        log.info("a status page tells of trouble; its providers are probed now", extra=said)
         self.metrics.hints.labels("statuspage").inc()
         self.registry.hear_page(url, self.scheduler)
 

@@ -45,17 +45,24 @@ class Publisher:
         """
         policy = entry.policy
         assert policy is not None
-        refused_before = entry.publish_problem is not None
+        entry.refused = entry.publish_problem is not None
         entry.publish_problem = None
         provider = policy.spec.provider(decision.provider) if decision.provider else None
         if provider is None:
             return
         if decision.trigger is None:
-            await self._keep_current(entry, case, decision, rehearse=refused_before)
+            entry.publication = entry.publication or self._current(entry, decision, case)
             return
         publication = self._next(entry, decision, decided_from)
         made = (Settled(None, case, decision),)
-        await self._switch(entry, publication, made, decided_from, rehearse=refused_before)
+        await self._switch(entry, publication, made, decided_from, rehearse=entry.refused)
+
+    async def keep(self, entry: Entry, case: Case, decision: Decision) -> None:
+        """Where the policy's own provider stays: publish what else the spec changed, or put right what others did."""
+        if decision.trigger is not None or decision.provider is None:
+            return
+        of_tasks = entry.publish_problem
+        await self._keep_current(entry, case, decision, rehearse=entry.refused or of_tasks is not None)
 
     async def enact_tasks(self, entry: Entry, settled: Sequence[Settled], decided_from: datetime) -> None:
         """Publish what was decided for tasks, all in one revision.
@@ -67,12 +74,14 @@ class Publisher:
         """
         made = tuple(each for each in settled if each.decision.trigger)
         current, memory = entry.publication, entry.memory
-        if not made or current is None or entry.publish_problem or memory.active in entry.problems:
+        assert entry.policy is not None
+        unheard = memory.active in entry.problems and memory.last_good_generation != entry.policy.generation
+        if not made or current is None or entry.publish_problem or unheard:
             return
         chosen = {each.task or "": each.decision.provider or "" for each in made}
         revision, tasks = memory.revision + 1, {**current.tasks, **chosen}
         publication = replace(current, revision=revision, tasks=tasks)
-        await self._switch(entry, publication, made, decided_from, rehearse=False)
+        await self._switch(entry, publication, made, decided_from, rehearse=entry.refused)
 
     async def _switch(
         self,
@@ -156,6 +165,16 @@ class Publisher:
             return
         if await self._publish(entry, updated) == "Succeeded":
             entry.memory = replace(entry.memory, revision=updated.revision)
+
+    def published_shares(self, entry: Entry) -> dict[str, int]:
+        """Return the weights that stand published; none where there are none of ours."""
+        assert entry.policy is not None
+        known = entry.policy.spec.order()
+        for target in self.children.of(entry.policy.owner):
+            found = _weights(self.children.get(target) or {})
+            if isinstance(found, dict):
+                return {name: share for name, share in found.items() if name in known and isinstance(share, int)}
+        return {}
 
     def _weighs_the_same(self, bodies: dict[TargetKey, Object]) -> bool:
         """Tell whether the weights that stand published are those of now: time alone may have moved them meanwhile."""

@@ -6,10 +6,11 @@ one policy concerns another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from zlib import crc32
 
 from providerswitch.api.errors import ApiServerError, InvariantError
 from providerswitch.api.selection import Task
@@ -158,6 +159,7 @@ class Reconciler:
         self._take_turn(entry)
         made = await self._decide_and_publish(entry)
         tasks = await self._serve_tasks(entry)
+        await self._parts.publisher.keep(entry, made.case, made.decision)
         held = _hold(entry, None, made.situation)
         self._note_load(entry)
         self._look_back(entry, held.case)
@@ -214,7 +216,7 @@ class Reconciler:
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
         entry.memory = watch_consumers(entry.memory, case)
-        entry.shares = case.outlook.shares if case.outlook else {}
+        entry.shares = self._shares(entry, case)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
@@ -222,6 +224,12 @@ class Reconciler:
             turn = replace(entry.memory.rotation, provider=entry.memory.active)
             entry.memory = replace(entry.memory, rotation=turn)
         return made
+
+    def _shares(self, entry: Entry, case: Case) -> Mapping[str, int]:
+        """Return the weights to publish: after a restart those that stand published, until everybody was asked."""
+        own = case.outlook.shares if case.outlook else {}
+        asked = all(case.health(name).last_probe_at for name in case.order)
+        return own if entry.published or asked or not own else self._parts.publisher.published_shares(entry) or own
 
     async def _serve_tasks(self, entry: Entry) -> list[Settled]:
         """Decide for the tasks after the policy itself, so that a task's candidate that hangs holds up only tasks."""
@@ -246,10 +254,14 @@ class Reconciler:
         """Look again when something is due, and now and then for what only time changes."""
         now = self._parts.clock()
         looks = (next_look(each.case, each.decision) for each in held)
-        waits = [HOUSEKEEPING_SECONDS, *(max(0.0, (look - now).total_seconds()) for look in looks if look)]
-        undecided = entry.passed_over or any(each.decision.trigger for each in held)
-        waits += [RECHECK_SECONDS] if undecided else []
-        waits += [REFUSED_RETRY.total_seconds()] if entry.publish_problem else []
+        waits = [
+            HOUSEKEEPING_SECONDS * _part(entry),
+            *(max(0.0, (look - now).total_seconds()) for look in looks if look),
+        ]
+        if entry.publish_problem:
+            waits += [REFUSED_RETRY.total_seconds()]
+        elif entry.passed_over or any(each.decision.trigger for each in held):
+            waits += [RECHECK_SECONDS]
         self._later(entry, min(waits))
 
     async def _settle(self, entry: Entry, task: Task | None) -> _Made:
@@ -294,6 +306,11 @@ class Reconciler:
             failback_token=policy.failback_token,
             frozen=parts.registry.network.frozen,
         )
+
+
+def _part(entry: Entry) -> float:
+    """Return 1 to 1.5, other for each policy, so that those that were woken together do not go on in step."""
+    return 1 + 0.5 * (crc32(str(entry.key).encode()) % 1000) / 1000
 
 
 def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from providerswitch.api.status import Switch
 from providerswitch.controller.children import Children, provider_json
@@ -12,6 +13,8 @@ from providerswitch.publish.choice import read_publication
 from providerswitch.publish.config_map import config_map_name
 from providerswitch.publish.metadata import Ownership, ownership
 from providerswitch.publish.targets import TargetKey
+
+NOT_RECORDED: Final = "it was published, and the operator ended before it was recorded"
 
 
 def restore(entry: Entry, children: Children, now: datetime) -> None:
@@ -38,18 +41,29 @@ def find_publication(entry: Entry, children: Children) -> Publication | None:
 
 
 def _resume(memory: Memory, left: Publication, now: datetime) -> Memory:
-    """Commit a switch that was published but not recorded; with the status lost there is nothing to commit."""
-    if memory.revision == 0 or left.active == memory.active:
+    """Commit what was published but not recorded; with the status lost there is nothing to commit."""
+    if memory.revision == 0:
         return adopt(memory, left)
+    moved = {task: name for task, name in left.tasks.items() if memory.seat(task).active != name}
+    resumed = memory
+    for task, name in moved.items():
+        switch = _resumed(left, now, memory.seat(task).active, name, NOT_RECORDED)
+        resumed = commit(resumed, switch.model_copy(update={"task": task, "trigger": "Unknown"}))
+    if left.active == memory.active:
+        return replace(adopt(resumed, left), seats=resumed.seats)
+    switched = commit(resumed, _resumed(left, now, left.previous, left.active, left.why))
+    return replace(adopt(switched, left), active_since=now, seats=resumed.seats)
+
+
+def _resumed(left: Publication, now: datetime, former: str | None, to: str, why: str) -> Switch:
     took = now - (left.decided_at or now)
-    switch = Switch(
+    return Switch(
         time=now,
-        from_provider=left.previous,
-        to=left.active,
+        from_provider=former,
+        to=to,
         revision=left.revision,
         trigger=left.trigger,
-        reason=left.why,
+        reason=why,
         switch_millis=max(0, round(took.total_seconds() * 1000)),
         outcome="Resumed",
     )
-    return replace(adopt(commit(memory, switch), left), active_since=now)

@@ -18,8 +18,9 @@ def look_at_budget(entry: Entry, now: datetime) -> None:
 
 def pay_for_probe(entry: Entry, name: str, outcome: Outcome) -> bool:
     """Charge a policy for a billed probe of one of its providers; tell whether its budget ran out by it."""
-    if outcome.tier is not Tier.GENERATION or not _wanted(entry, outcome.started_at):
+    if outcome.tier is not Tier.GENERATION or not _wanted(entry, outcome.started_at) or not _due(entry, name, outcome):
         return False
+    entry.paid_at[name] = outcome.started_at
     return pay(entry, name, outcome.usage, outcome.ended_at)
 
 
@@ -27,6 +28,17 @@ def _wanted(entry: Entry, asked_at: datetime) -> bool:
     """Tell whether a policy wanted a billed probe then; what is under way when the budget runs out is billed, too."""
     had_room = entry.exhausted_at is None or asked_at < entry.exhausted_at
     return entry.policy is not None and entry.policy.spec.health_check.generation is not None and had_room
+
+
+def _due(entry: Entry, name: str, outcome: Outcome) -> bool:
+    """Tell whether the policy itself would have asked: others that share the target may ask more often than it wants.
+
+    One that fails is asked again and again for everybody.
+    """
+    assert entry.policy is not None
+    generation, last = entry.policy.spec.health_check.generation, entry.paid_at.get(name)
+    failing = entry.healths[name].failures > 0 or not outcome.alive
+    return failing or last is None or generation is None or outcome.started_at >= last + generation.interval
 
 
 def pay(entry: Entry, name: str, usage: Usage | None, now: datetime) -> bool:

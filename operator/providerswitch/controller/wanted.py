@@ -45,7 +45,7 @@ def secrets_of(spec: PolicySpec, namespace: str) -> frozenset[ObjectKey]:
 
 def want(spec: PolicySpec, namespace: str, secrets: Secrets) -> Wanted:
     """Return the probe targets of a spec."""
-    order = spec.order()
+    order = spec.everyone()
     targets: dict[str, ProbeTarget] = {}
     problems: dict[str, Problem] = {}
     for index, provider in enumerate(spec.providers):

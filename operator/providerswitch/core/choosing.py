@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from providerswitch.api.selection import ScheduleEntry, Selection, Strategy
+from providerswitch.api.status import HealthState
 from providerswitch.core.case import Case
 from providerswitch.core.degradation import judge_again
 from providerswitch.core.measures import Measures
@@ -116,7 +117,7 @@ def _contenders(
     return tuple(
         Contender(
             name,
-            may_serve=case.may_serve(name),
+            may_serve=case.may_serve(name) or (prospects.strategy is Strategy.WEIGHTED and _in_doubt(case, name)),
             degraded=name in degraded,
             measures=prospects.measures.get(name, Measures()),
             score=scores[name],
@@ -125,6 +126,12 @@ def _contenders(
         )
         for name in order
     )
+
+
+def _in_doubt(case: Case, name: str) -> bool:
+    """A failed probe too few to be down takes nobody's part of the traffic away."""
+    fit = name not in case.config_errors and name not in case.misfits
+    return fit and case.health(name).state is HealthState.SUSPECT
 
 
 def _rank(case: Case, prospects: Prospects, contenders: tuple[Contender, ...], *, leaves: bool) -> Ranking:

@@ -139,8 +139,9 @@ def last_resort(case: Case) -> Decision | None:
 
 def is_failed_over(case: Case, name: str) -> bool:
     """Tell whether a provider serves only because a better one cannot. By order alone, a better one always should."""
-    best = case.ideal[0]
-    return name != best and (case.strategy is Strategy.PRIORITY or rejection(case, best) is not None)
+    by_order = case.strategy is Strategy.PRIORITY
+    best = next((each for each in case.ideal if by_order or each not in case.misfits), name)
+    return name != best and (by_order or rejection(case, best) is not None)
 
 
 def _is_left(case: Case, name: str) -> bool:

@@ -34,6 +34,7 @@ def tell_provider(case: Case, memory: Memory, name: str) -> ProviderStatus:
         degraded=shorten(case.degraded[name], LONGEST_SENTENCE) if name in case.degraded else None,
         ejections=health.ejections or None,
         ejected_at=health.ejected_at,
+        back_since=health.back_since,
         rank=_rank(case, name),
         weight=outlook.shares.get(name) if outlook else None,
         reliability=tell(track, now=case.now) if track else None,

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 HOUR: Final = timedelta(hours=1)
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""How far in the future a moment may lie that was noted a little earlier, maybe by another machine."""
 
 LONGEST_FACTOR: Final = 16
 """A blacklist time doubles with each relapse, up to this many times the first."""
@@ -53,8 +55,9 @@ def find_hold(
 
 
 def _dwell(rules: FlapRules, now: datetime, active_since: datetime | None) -> Hold | None:
+    """A choice that was made in the future was made by a clock that went wrong."""
     until = active_since + rules.min_dwell if active_since and rules.min_dwell else now
-    if until <= now:
+    if not now < until <= now + rules.min_dwell + CLOCKS_DIFFER:
         return None
     return Hold("minDwell", until, f"failover.minDwell holds it back until {until:%H:%M:%S} UTC")
 

@@ -30,6 +30,9 @@ SWITCHES_KEPT: Final = 10
 """The API server reads and writes all of a policy at each edit; every switch in it costs a tenth of a millisecond
 (docs/adr/0012)."""
 
+SCHEDULED: Final = "Schedule"
+"""Trigger of a switch that the schedule made."""
+
 OUT_OF_SERVICE: Final = frozenset({HealthState.DOWN, HealthState.RATE_LIMITED})
 
 
@@ -184,7 +187,6 @@ def _down_since(entry: ProviderStatus) -> datetime | None:
 
 
 def _restore_health(entry: ProviderStatus) -> ProviderHealth:
-    back = entry.ejections and entry.state is HealthState.HEALTHY
     return ProviderHealth(
         state=entry.state,
         health_class=entry.health_class,
@@ -195,7 +197,7 @@ def _restore_health(entry: ProviderStatus) -> ProviderHealth:
         failing_tier=Tier.GENERATION if entry.failing_tier else Tier.LIVENESS,
         ejections=entry.ejections or 0,
         ejected_at=entry.ejected_at,
-        back_since=entry.since if back else None,
+        back_since=entry.back_since,
     )
 
 
@@ -220,8 +222,14 @@ def adopt(memory: Memory, published: Publication) -> Memory:
         arrived_by=published.trigger if moved else memory.arrived_by,
         revision=published.revision,
         acted_primary=acted,
+        rotation=memory.rotation if memory.rotation.provider else _turn_of(published),
         seats={**memory.seats, **_adopt_seats(memory, published)},
     )
+
+
+def _turn_of(published: Publication) -> Rotation:
+    """With the status lost, whoever the schedule brought has the turn."""
+    return Rotation(published.decided_at, published.active) if published.trigger == SCHEDULED else Rotation()
 
 
 def _adopt_seats(memory: Memory, published: Publication) -> dict[str, Seat]:

@@ -42,13 +42,15 @@ class Situation:
 def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Task | None = None) -> Case:
     """Return what there is to decide for a task, or for the policy itself."""
     seat = memory.seat(task.name if task else None)
+    entry = situation.timetable.entry if situation.timetable and task is None else None
+    scheduled = entry.primary if entry else None
     asked = task is None and situation.failback_token not in {None, memory.handled_failback}
     case = Case(
         now=situation.now,
-        order=order_of(spec, task),
+        order=order_of(spec, task, scheduled),
         healths=situation.healths,
         config_errors=situation.config_errors,
-        misfits=misfits_of(spec, task),
+        misfits=misfits_of(spec, task, scheduled),
         mode=spec.failover.mode,
         failback=spec.failover.failback,
         active=seat.active,

@@ -25,23 +25,24 @@ def selection_of(spec: PolicySpec, task: Task | None) -> Selection:
     return spec.selection.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
-def order_of(spec: PolicySpec, task: Task | None) -> tuple[str, ...]:
+def order_of(spec: PolicySpec, task: Task | None, scheduled: str | None = None) -> tuple[str, ...]:
     """Return the candidates in the user's order, the primary first.
 
-    A task without a primary of its own prefers whoever fulfils its requirements, in the policy's order.
+    A task without a primary of its own prefers whoever fulfils its requirements, in the policy's order. Whom the
+    schedule prefers now need not be a backup.
     """
     order = spec.order()
     if task is None:
-        return order
+        return tuple(dict.fromkeys((*order, scheduled))) if scheduled else order
     if task.primary:
         return tuple(dict.fromkeys((task.primary, *order)))
     wanted = Standard(requirements_of(spec, task), task=task.name)
     return tuple(sorted(order, key=lambda name: _misfit(spec, name, wanted) is not None))
 
 
-def misfits_of(spec: PolicySpec, task: Task | None) -> dict[str, str]:
+def misfits_of(spec: PolicySpec, task: Task | None, scheduled: str | None = None) -> dict[str, str]:
     """Return the candidates that cannot be chosen whatever their health, with the reason."""
-    order = order_of(spec, task)
+    order = order_of(spec, task, scheduled)
     standard = set_standard(
         spec, requirements_of(spec, task), spec.provider(order[0]), task=task.name if task else None
     )

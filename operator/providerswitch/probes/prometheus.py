@@ -19,8 +19,7 @@ from providerswitch.probes.exchange import Finding, ProbeRequest, Reply
 SUCCESS: Final = range(200, 300)
 REDIRECT: Final = range(300, 400)
 LONGEST_TEXT: Final = 200
-LONGEST_NAME: Final = 63
-"""Characters of a server's error and of a provider's name that are shown."""
+"""Characters of a server's error that are shown."""
 
 CORRECT_QUERY: Final = "correct the query"
 MAKE_CHEAPER: Final = "ask less of it, for example with a recording rule"
@@ -128,8 +127,7 @@ def _read_series(series: Iterable[object], label: str) -> dict[str, float] | str
         if not isinstance(name, str) or not name:
             missing += 1
         elif name in values:
-            shown = _shown(name, LONGEST_NAME)
-            return f'there are several series for "{shown}"; make them one, such as sum by ({label}) (...)'
+            return f"there are several series for one provider; make them one, such as sum by ({label}) (...)"
         else:
             values[name] = _number(text)
     if missing and not values:
