@@ -249,6 +249,40 @@ async def test_policies_that_share_a_target_each_pay_until_their_own_budget_is_u
     assert condition(cluster, "BudgetExhausted")["status"] == "True"
 
 
+async def test_a_neighbour_that_asks_more_often_does_not_use_up_my_budget(cluster: Cluster) -> None:
+    cluster.put(policy(healthCheck=check(probesPerDay=100)))
+    cluster.put(policy(name="eager", uid="uid-of-eager", healthCheck=check(generation="30s")))
+    await asyncio.sleep(3600)
+
+    assert len(billed(cluster)) > 200
+    assert cluster.status["budget"]["probes"] == 12
+    assert condition(cluster, "BudgetExhausted")["status"] == "False"
+
+
+async def test_two_names_on_one_target_pay_for_its_request_once(cluster: Cluster) -> None:
+    shared = {"baseURL": "http://same.example/v1"}
+    cluster.put(policy(providers=[played("openai", **shared), played("backup", **shared)],
+                       healthCheck=check(probesPerDay=100)))  # fmt: skip
+    await asyncio.sleep(3600)
+
+    assert cluster.status["budget"]["probes"] == len(billed(cluster, "same")) == 6
+
+
+async def test_a_billed_probe_that_was_made_a_little_early_is_paid(cluster: Cluster) -> None:
+    cluster.put(policy(healthCheck=check(probesPerDay=100)))
+    await asyncio.sleep(300)
+    entry = cluster.entry()
+    assert entry
+    first = max(billed(cluster))
+    await asyncio.sleep(first + 590 - elapsed())
+    for target in entry.targets.values():
+        cluster.operator.scheduler.hasten(target)
+    await asyncio.sleep(300)
+
+    assert len([at for at in billed(cluster) if at < first + 600]) == 4
+    assert cluster.status["budget"]["probes"] == 4
+
+
 async def test_a_provider_that_another_policy_pays_to_see_fail_is_down_for_both(cluster: Cluster) -> None:
     answer(cluster, "openai", generates=False)
     cluster.put(policy(healthCheck=check(probesPerDay=0)))

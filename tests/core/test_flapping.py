@@ -47,6 +47,16 @@ def test_a_first_choice_has_nothing_to_wait_for() -> None:
     assert find_hold(FlapRules(HOUR, 1), now=NOON, active_since=None, recent=[]) is None
 
 
+@pytest.mark.parametrize("ahead", [61, 3600, 10 * 365 * 86_400])
+def test_a_choice_made_in_the_future_by_a_clock_that_was_wrong_holds_nothing_back(ahead: float) -> None:
+    assert held(0, since=ahead) is None
+    assert held(0, ahead, ahead, ahead, since=-100) is None
+
+
+def test_a_clock_that_is_a_little_ahead_does_not_end_the_dwell() -> None:
+    assert held(0, since=60) == "minDwell 120"
+
+
 @pytest.mark.parametrize(("relapse", "minutes"), [(1, 5), (2, 10), (3, 20), (4, 40), (5, 80), (6, 80), (500, 80)])
 def test_each_relapse_doubles_the_time_out_up_to_sixteen_times(relapse: int, minutes: int) -> None:
     assert blacklist_for(relapse, FIVE) == timedelta(minutes=minutes)

@@ -8,6 +8,7 @@ from tests.core.moments import DOWN, LIMITED, NEVER_PROBED, NOON, SUSPECT, WELL,
 from tests.support.statuses import build_failed_over, build_memory, build_switch
 
 from providerswitch.api.policy import Mode
+from providerswitch.api.selection import Strategy
 from providerswitch.api.status import HISTORY_LIMIT, Condition, ConditionType, HealthState, PolicyStatus
 from providerswitch.core.case import Case
 from providerswitch.core.decide import decide
@@ -15,7 +16,9 @@ from providerswitch.core.freeze import Frozen
 from providerswitch.core.memory import SWITCHES_KEPT, Memory, commit
 from providerswitch.core.narrate import condition
 from providerswitch.core.outcome import Tier
-from providerswitch.core.report import Problem, build_status
+from providerswitch.core.outlook import Outlook
+from providerswitch.core.report import Background, Problem, build_status
+from providerswitch.core.schedule import Standing
 
 FROZEN = Frozen(NOON, 2)
 
@@ -265,3 +268,19 @@ def test_a_mistake_in_the_configuration_does_not_hide_what_the_probes_find() -> 
     asked = replace(case("openai", openai=WELL, backup=DOWN), config_errors={"backup": "no such key."})
     entries = {entry.name: entry.why for entry in report(asked).providers}
     assert entries["backup"] == "no such key. Its probes: no answer within 10 s."
+
+
+def test_a_schedule_of_which_there_is_nothing_to_say_is_left_out() -> None:
+    """An empty object would be refused by the API server: to it, the former one is to be removed."""
+    asked = case("openai", openai=WELL)
+    nothing = Background(standing=Standing())
+    status = build_status(
+        asked, decide(asked), Memory(), problems=[], generation=1, before=PolicyStatus(), background=nothing
+    )
+    assert status.schedule is None
+
+
+def test_in_manual_mode_the_primary_that_serves_is_no_failover_whatever_the_schedule_says() -> None:
+    outlook = Outlook(Strategy.PRIORITY, ("backup", "openai"), ("backup", "openai"), entry="nights", overrules=True)
+    asked = replace(case("openai", openai=WELL, backup=WELL), mode=Mode.MANUAL, outlook=outlook)
+    assert find(report(asked), ConditionType.FAILED_OVER).status == "False"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.moments import DOWN, NOON, WELL
@@ -17,13 +18,16 @@ from providerswitch.core.decide import decide
 from providerswitch.core.freeze import Frozen
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.measures import Latency, Measures
-from providerswitch.core.memory import Memory, Rotation
+from providerswitch.core.memory import Memory, Publication, Rotation, adopt
+from providerswitch.core.report import judge_failed_over
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.service import watch_consumers, watch_providers
 from providerswitch.core.situation import Situation, build_case
 
 NAMES = ("a", "b", "c")
 NIGHTS = {"name": "nights", "cron": "0 22 * * *", "duration": "8h", "primary": "b"}
+COSTS = {"a": 1.0, "b": 0.1, "c": 2.0}
+HOURS = [NOON + timedelta(hours=hour) for hour in range(3)]
 EVENING = datetime.combine(NOON.date(), NOON.time(), NOON.tzinfo) + timedelta(hours=11)
 
 
@@ -134,6 +138,59 @@ class TestSchedule:
         assert decide(build_case(spec, failed_over, situation(spec))).reason == "FailbackHeld"
 
 
+class TestPrimaryOfTheScheduleOnly:
+    """Whom only the schedule prefers is no backup: it serves in its window, and at no other time."""
+
+    SPEC = spec_of(backups=["c"], schedule=[NIGHTS])
+
+    def test_it_serves_in_its_window_and_not_afterwards(self) -> None:
+        seen = {"a": WELL, "b": WELL, "c": WELL}
+        night = case_of(self.SPEC, now=EVENING, healths=seen)
+        assert chosen(decide(night)) == ("b", "Schedule", "Scheduled")
+        assert chosen(decide(case_of(self.SPEC, active="b", now=EVENING, healths=seen))) == ("b", None, "Scheduled")
+        assert chosen(decide(case_of(self.SPEC, active="b", healths=seen)))[0] == "a"
+
+    def test_it_is_no_way_out_at_another_time(self) -> None:
+        case = case_of(self.SPEC, healths={"a": DOWN, "b": WELL, "c": DOWN})
+        assert "b" not in case.preference
+        assert decide(case).provider != "b"
+
+    def test_while_it_is_down_the_usual_order_serves(self) -> None:
+        case = case_of(self.SPEC, now=EVENING, healths={"a": DOWN, "b": DOWN})
+        assert chosen(decide(case))[:2] == ("c", "Failover")
+
+    def test_it_is_among_those_that_are_probed(self) -> None:
+        assert self.SPEC.everyone() == ("a", "c", "b")
+
+
+class TestFailedOver:
+    """Of strategies that look at merits: it is told where one that could serve is preferred, and is not well."""
+
+    def status(self, strategy: str, able: str, *, now: datetime = NOON, **healths: ProviderHealth) -> str:
+        """Return the condition's status while the one that was chosen serves; "b" can do what `able` says."""
+        providers = [self.provider(name, able if name == "b" else "chat") for name in NAMES]
+        spec = build_spec(*providers, selection={"strategy": strategy, "rotationPeriod": "1h"})
+        priced = {name: replace(measured(1.0), cost=cost) for name, cost in COSTS.items()}
+        seen = replace(situation(spec, now=now, healths=healths), measures=priced)
+        first = decide(build_case(spec, Memory(), seen)).provider
+        memory = Memory(active=first, active_since=now - timedelta(hours=1), revision=1, acted_primary="a")
+        held = build_case(spec, memory, seen)
+        return judge_failed_over(held, decide(held), memory).status
+
+    def provider(self, name: str, able: str) -> dict[str, Any]:
+        return build_provider(name, "openai-compatible", baseURL=f"http://{name}:80", capabilities=[able])
+
+    @pytest.mark.parametrize("now", HOURS)
+    @pytest.mark.parametrize("strategy", ["Cost", "RoundRobin", "Performance"])
+    def test_one_that_can_never_serve_here_makes_nobody_failed_over(self, strategy: str, now: datetime) -> None:
+        assert self.status(strategy, "embeddings", now=now) == "False"
+
+    def test_one_that_is_down_does(self) -> None:
+        assert self.status("Cost", "chat") == "False"
+        assert self.status("Cost", "chat", b=DOWN) == "True"
+        assert [self.status("RoundRobin", "chat", now=now, b=DOWN) for now in HOURS].count("True") == 1
+
+
 class TestRotation:
     ENTRY = ScheduleEntry.model_validate({"name": "daily", "cron": "0 6 * * *", "rotate": True})
 
@@ -162,6 +219,21 @@ class TestRotation:
         turned = replace(memory, rotation=Rotation(NOON, "b"))
         decision = decide(build_case(spec, turned, situation(spec)))
         assert chosen(decision) == ("b", "Schedule", "Scheduled")
+
+    def test_with_the_status_lost_it_goes_on_with_whoever_serves(self) -> None:
+        memory = adopt(Memory(), Publication("b", 4, primary="a", trigger="Schedule", decided_at=NOON))
+        assert memory.rotation.provider == "b"
+        assert self.turn(memory.rotation, NOON + timedelta(hours=1)).provider == "b"
+        assert self.turn(memory.rotation, NOON + timedelta(days=1)).provider == "c"
+
+    def test_what_a_failover_brought_has_no_turn(self) -> None:
+        memory = adopt(Memory(), Publication("b", 4, primary="a", trigger="Failover", decided_at=NOON))
+        assert self.turn(memory.rotation, NOON + timedelta(hours=1)).provider == "a"
+
+    def test_a_turn_that_is_remembered_outlasts_what_is_published(self) -> None:
+        known = Memory(rotation=Rotation(NOON, "c"))
+        memory = adopt(known, Publication("b", 4, primary="a", trigger="Schedule", decided_at=NOON))
+        assert memory.rotation == known.rotation
 
 
 class TestService:

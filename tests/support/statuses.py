@@ -118,7 +118,7 @@ def build_full() -> PolicyStatus:
     """Return a status in which no field is left out."""
     memory = replace(
         build_memory(),
-        history=(replace_switch(task="embed"),),
+        history=(replace_switch(task="embed"), replace_switch(outcome="RolledBack")),
         recent=(NOON,),
         seats={"embed": Seat("google", NOON, "google", "Initial")},
         rotation=Rotation(NOON, "openai"),

@@ -172,8 +172,10 @@ class Publisher:
         known = entry.policy.spec.order()
         for target in self.children.of(entry.policy.owner):
             found = _weights(self.children.get(target) or {})
-            if isinstance(found, dict):
-                return {name: share for name, share in found.items() if name in known and isinstance(share, int)}
+            if isinstance(found, dict) and all(
+                found.get(name) is None or isinstance(found[name], int) for name in known
+            ):
+                return found if found.keys() <= set(known) else {}
         return {}
 
     def _weighs_the_same(self, bodies: dict[TargetKey, Object]) -> bool:

@@ -26,7 +26,7 @@ from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Trigger, next_look
 from providerswitch.core.decide import decide
-from providerswitch.core.memory import settle_requests, settle_task
+from providerswitch.core.memory import Rotation, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.schedule import stand
@@ -204,6 +204,8 @@ class Reconciler:
     def _take_turn(self, entry: Entry) -> None:
         """Let the schedule's rotation go on, where it has one."""
         assert entry.policy is not None
+        if not any(each.rotate for each in entry.policy.spec.schedule):
+            entry.memory = replace(entry.memory, rotation=Rotation())
         schedule, now = entry.policy.spec.schedule, self._parts.clock()
         timetable = consult(schedule, now) if schedule else None
         if timetable and timetable.entry and timetable.entry.rotate:
@@ -226,10 +228,14 @@ class Reconciler:
         return made
 
     def _shares(self, entry: Entry, case: Case) -> Mapping[str, int]:
-        """Return the weights to publish: after a restart those that stand published, until everybody was asked."""
+        """Return the weights to publish: those that stand while somebody was not asked yet, unless one fell out."""
         own = case.outlook.shares if case.outlook else {}
-        asked = all(case.health(name).last_probe_at for name in case.order)
-        return own if entry.published or asked or not own else self._parts.publisher.published_shares(entry) or own
+        fit = (name for name in case.order if name not in case.config_errors and name not in case.misfits)
+        if not own or all(case.health(name).last_probe_at for name in fit):
+            return own
+        standing = self._parts.publisher.published_shares(entry)
+        fell_out = any(case.health(name).last_probe_at and name not in own for name in standing)
+        return own if fell_out else standing or own
 
     async def _serve_tasks(self, entry: Entry) -> list[Settled]:
         """Decide for the tasks after the policy itself, so that a task's candidate that hangs holds up only tasks."""

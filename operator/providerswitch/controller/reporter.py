@@ -60,10 +60,9 @@ class Reporter:
         self._log(entry, held.decision, made, status)
         await self._announce(entry, status)
         self._measure(entry, status)
-        was_held = entry.status.held is not None
-        await self._write(entry, status)
-        if not was_held:
+        if entry.status.held is None:
             self._count_hold(entry, held.decision)
+        await self._write(entry, status)
 
     def _count_hold(self, entry: Entry, decision: Decision) -> None:
         if decision.held:
@@ -104,13 +103,14 @@ class Reporter:
             log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
 
     async def _write(self, entry: Entry, status: PolicyStatus) -> None:
+        """What was told once is not told again because the status could not be written."""
         now, rendered = self.clock(), render(status)
         if entry.written is None:
             entry.written, entry.written_at = render(entry.status), now
+        entry.status = status
         if is_worth_writing(entry.written, rendered, written=entry.written_at or now, now=now):
             await self._store(entry, rendered)
             entry.written, entry.written_at = rendered, now
-        entry.status = status
 
     async def _store(self, entry: Entry, rendered: Object) -> None:
         try:

@@ -33,12 +33,16 @@ def _wanted(entry: Entry, asked_at: datetime) -> bool:
 def _due(entry: Entry, name: str, outcome: Outcome) -> bool:
     """Tell whether the policy itself would have asked: others that share the target may ask more often than it wants.
 
-    One that fails is asked again and again for everybody.
+    One that fails is asked again and again for everybody. A probe that is wanted sooner than planned comes early by
+    less than an interval of the unbilled ones.
     """
     assert entry.policy is not None
-    generation, last = entry.policy.spec.health_check.generation, entry.paid_at.get(name)
+    check, last = entry.policy.spec.health_check, entry.paid_at.get(name)
     failing = entry.healths[name].failures > 0 or not outcome.alive
-    return failing or last is None or generation is None or outcome.started_at >= last + generation.interval
+    if failing or last is None or check.generation is None:
+        return True
+    early = min(check.interval, check.generation.interval / 2)
+    return outcome.started_at > last + check.generation.interval - early
 
 
 def pay(entry: Entry, name: str, usage: Usage | None, now: datetime) -> bool:

@@ -81,7 +81,7 @@ def look_out(case: Case, prospects: Prospects) -> Outlook:
         entry=prospects.entry.name if prospects.entry else None,
         overrules=prospects.entry is not None and not prospects.entry.rotate,
         turns_at=_earliest((ranking.turns_at, prospects.changes_at)),
-        advice=_advise(case, selection, scores, measures, fit),
+        advice=_advise(case, selection, scores, measures, tuple(n for n in fit if not (leaves and n in degraded))),
     )
 
 

@@ -63,7 +63,7 @@ def _dwell(rules: FlapRules, now: datetime, active_since: datetime | None) -> Ho
 
 
 def _cap(rules: FlapRules, now: datetime, recent: Sequence[datetime]) -> Hold | None:
-    counted = sorted((at for at in recent if at > now - HOUR), reverse=True)
+    counted = sorted((at for at in recent if now - HOUR < at <= now + CLOCKS_DIFFER), reverse=True)
     if len(counted) < rules.max_switches_per_hour:
         return None
     until = counted[rules.max_switches_per_hour - 1] + HOUR

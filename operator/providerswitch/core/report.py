@@ -166,15 +166,17 @@ def _task(settled: Settled, memory: Memory) -> TaskStatus:
 
 
 def _schedule(standing: Standing | None, rotation: Rotation) -> ScheduleStatus | None:
+    """Nothing where there is nothing to say: an API server takes an empty object for one that is to be removed."""
     if standing is None:
         return None
-    return ScheduleStatus(
+    told = ScheduleStatus(
         active=standing.active.name if standing.active else None,
         next_change_at=standing.next_change_at,
         next_change=standing.next_change,
         rotated_at=rotation.at,
         rotated_to=rotation.provider,
     )
+    return told if told != ScheduleStatus() else None
 
 
 def _budget(spending: Spending | None, now: datetime) -> BudgetStatus:
@@ -253,12 +255,13 @@ def judge_failed_over(case: Case, decision: Decision, memory: Memory) -> Verdict
     """FailedOver: a provider serves because one that is preferred to it cannot."""
     if memory.active is None:
         return Verdict("False", "NothingPublished", decision.why)
-    if memory.active not in case.ideal or is_failed_over(case, memory.active):
+    by_hand = case.mode is Mode.MANUAL and memory.active == case.primary
+    if memory.active not in case.ideal or (is_failed_over(case, memory.active) and not by_hand):
         refused = tell_refusal(case)
         if refused and decision.reason in SERVED:
             return Verdict("True", SWITCH_REFUSED, refused)
         return Verdict("True", decision.reason, decision.why)
-    by_order = case.strategy is Strategy.PRIORITY and not case.scheduled
+    by_order = by_hand or (case.strategy is Strategy.PRIORITY and not case.scheduled)
     return Verdict("False", "PrimaryActive" if by_order else "PreferredActive", decision.why)
 
 
