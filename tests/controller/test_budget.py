@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.controller.played_cluster import KEY, NAMESPACE, POLICY, STATUS, Cluster, played, policy
+from tests.controller.played_cluster import KEY, NAMESPACE, POLICY, Cluster, played, policy
+from tests.controller.what_users_see import restart
 from tests.support.policies import AT_ONCE, Manifest, build_policy
 from tests.support.virtual_time import PlayedProvider, elapsed, loop_clock
 
@@ -71,16 +72,6 @@ def answer(cluster: Cluster, name: str, **fields: Any) -> Billing:
         setattr(made, field, value)
     cluster.providers[name] = made
     return made
-
-
-async def restarted(cluster: Cluster, obj: Manifest) -> Cluster:
-    """Return the operator that takes over, and finds what this one left."""
-    await cluster.stop()
-    heir = Cluster(api=cluster.api, providers=cluster.providers)
-    heir.show("ConfigMap", f"/api/v1/namespaces/{NAMESPACE}/configmaps/{POLICY}-provider")
-    heir.start()
-    heir.put({**obj, "status": cluster.api.objects[STATUS]["status"]})
-    return heir
 
 
 async def test_when_the_requests_of_a_day_are_made_only_unbilled_probes_go_on(cluster: Cluster) -> None:
@@ -200,7 +191,7 @@ async def test_a_restart_brings_no_second_budget(cluster: Cluster) -> None:
     cluster.put(obj)
     await asyncio.sleep(3600)
     since = condition(cluster, "BudgetExhausted")["lastTransitionTime"]
-    heir = await restarted(cluster, obj)
+    heir = await restart(cluster, obj)
     await asyncio.sleep(3600)
 
     assert len(billed(heir)) == 4

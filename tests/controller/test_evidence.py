@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.controller.played_cluster import KEY, NAMESPACE, POLICY, STATUS, Cluster, PlayedSources, played, policy
+from tests.controller.played_cluster import KEY, NAMESPACE, POLICY, Cluster, PlayedSources, played, policy
+from tests.controller.what_users_see import restart
 from tests.support.policies import AT_ONCE, Manifest
 from tests.support.virtual_time import elapsed, loop_clock
 
@@ -150,16 +151,6 @@ async def test_other_prompts_begin_with_a_clean_slate(cluster: Cluster) -> None:
     assert told(cluster, "openai")["quality"] == 0.9
 
 
-async def restarted(cluster: Cluster, obj: Manifest) -> Cluster:
-    """Return the operator that takes over, and finds what this one left."""
-    await cluster.stop()
-    heir = Cluster(api=cluster.api, providers=cluster.providers)
-    heir.show("ConfigMap", f"/api/v1/namespaces/{NAMESPACE}/configmaps/{POLICY}-provider")
-    heir.start()
-    heir.put({**obj, "status": cluster.api.objects[STATUS]["status"]})
-    return heir
-
-
 async def test_a_restart_does_not_bring_nonsense_back(cluster: Cluster) -> None:
     listed = [played("openai", quality=0.9), played("backup", quality=0.7)]
     common: Manifest = {"providers": listed, "selection": BY_ACCURACY, "failover": AT_ONCE}
@@ -169,7 +160,7 @@ async def test_a_restart_does_not_bring_nonsense_back(cluster: Cluster) -> None:
     await answers(cluster, "openai", *[False] * 20)
     await answers(cluster, "backup", *[True] * 20)
     await asyncio.sleep(600)
-    heir = await restarted(cluster, obj)
+    heir = await restart(cluster, obj)
     await asyncio.sleep(600)
 
     assert heir.published == "backup"
@@ -187,7 +178,7 @@ async def test_verdicts_on_prompts_that_were_changed_during_a_restart_are_forgot
     await answers(cluster, "openai", *[False] * 20)
     await asyncio.sleep(600)
     other: Manifest = {"prompts": [{"prompt": "What is the capital of Italy?", "expect": {"contains": "Rome"}}]}
-    heir = await restarted(cluster, policy(generation=2, providers=listed, qualityChecks=other))
+    heir = await restart(cluster, policy(generation=2, providers=listed, qualityChecks=other))
     await asyncio.sleep(600)
     assert told(heir, "openai")["quality"] == 0.9
     await heir.stop()

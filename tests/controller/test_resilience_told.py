@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.controller.played_cluster import NAMESPACE, POLICY, SERVICE, STATUS, Cluster, played, policy
+from tests.controller.played_cluster import NAMESPACE, POLICY, SERVICE, Cluster, played, policy
+from tests.controller.what_users_see import restart
 from tests.support.policies import AT_ONCE, Manifest
 
 from providerswitch.api.health import HealthClass
@@ -50,16 +51,6 @@ def breaks(cluster: Cluster, *names: str, kind: HealthClass = HealthClass.SERVER
 
 def heals(cluster: Cluster, *names: str) -> None:
     breaks(cluster, *names, kind=HealthClass.HEALTHY)
-
-
-async def restarted(cluster: Cluster, obj: Manifest) -> Cluster:
-    """Return the operator that takes over, and finds what this one left."""
-    await cluster.stop()
-    heir = Cluster(api=cluster.api, providers=cluster.providers)
-    heir.show("ConfigMap", f"/api/v1/namespaces/{NAMESPACE}/configmaps/{POLICY}-provider")
-    heir.start()
-    heir.put({**obj, "status": cluster.api.objects[STATUS]["status"]})
-    return heir
 
 
 async def test_before_the_first_choice_there_is_nothing_to_tell(cluster: Cluster) -> None:
@@ -197,7 +188,7 @@ async def test_a_restart_keeps_the_figures_and_the_time_without_an_operator_coun
     of_openai = next(each for each in cluster.status["providers"] if each["name"] == "openai")["reliability"]
     await cluster.stop()
     await asyncio.sleep(HOUR)
-    heir = await restarted(cluster, obj)
+    heir = await restart(cluster, obj)
     await asyncio.sleep(1)
 
     assert figure(heir, "observed_seconds") == pytest.approx(stored["observedSeconds"], abs=2)
@@ -215,7 +206,7 @@ async def test_an_outage_that_outlasts_a_restart_is_no_second_failure(cluster: C
     await asyncio.sleep(10 * MINUTE)
     breaks(cluster, "openai")
     await asyncio.sleep(10 * MINUTE)
-    heir = await restarted(cluster, obj)
+    heir = await restart(cluster, obj)
     await asyncio.sleep(10 * MINUTE)
 
     assert figure(heir, "failures") == 1

@@ -1,27 +1,18 @@
 """What is known of each provider in numbers: from probes, golden prompts and metrics sources, for all policies."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from providerswitch.api.health_check import QualityChecks
-from providerswitch.api.selection import PrometheusSource
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.evidence import Sources
 from providerswitch.core import quality
 from providerswitch.core.measures import Measures
-from providerswitch.core.metrics_source import SourceValues, longest_age, override
+from providerswitch.core.metrics_source import longest_age, override
 from providerswitch.core.outcome import Outcome
 from providerswitch.core.quality import Tally
 from providerswitch.core.window import Window, blend_cost
 from providerswitch.probes.target import ProbeTarget
-
-
-class Sources(Protocol):
-    """The metrics sources."""
-
-    def values(self, source: PrometheusSource) -> Mapping[str, SourceValues]:
-        """Return what a source says of each provider."""
 
 
 class Measuring:

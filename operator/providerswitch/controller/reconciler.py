@@ -29,10 +29,8 @@ from providerswitch.core.decide import decide
 from providerswitch.core.memory import Rotation, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
-from providerswitch.core.schedule import stand
 from providerswitch.core.service import watch_consumers, watch_providers
 from providerswitch.core.situation import Situation, build_case
-from providerswitch.core.tasks import misfits_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
 
@@ -46,8 +44,6 @@ VALIDATION_PATIENCE: Final = timedelta(seconds=2)
 RECHECK_SECONDS: Final = 1.0
 FINISH_SECONDS: Final = 2.0
 """A switch takes milliseconds; one that hangs at the end of the process is finished or undone by the next."""
-
-
 HOUSEKEEPING_SECONDS: Final = 60.0
 """What only time changes (thresholds, a new day's budget, figures of resilience) is looked at so often."""
 
@@ -163,16 +159,16 @@ class Reconciler:
         held = _hold(entry, None, made.situation)
         self._note_load(entry)
         self._look_back(entry, held.case)
-        background = self._background(entry, tuple(tasks), held.case)
+        background = self._background(entry, tuple(tasks), made.situation)
         await self._parts.reporter.report(entry, held, made.decision, background)
         self._plan_next(entry, (held, *tasks))
 
-    def _background(self, entry: Entry, tasks: tuple[Settled, ...], case: Case) -> Background:
+    def _background(self, entry: Entry, tasks: tuple[Settled, ...], seen: Situation) -> Background:
         assert entry.policy is not None
         spec = entry.policy.spec
         return Background(
             tasks=tasks,
-            standing=stand(spec.schedule, case.now) if spec.schedule else None,
+            standing=seen.timetable.standing if seen.timetable else None,
             domains={name: target.host for name, target in entry.targets.items()},
             exhausted=entry.exhausted,
             budgeted=spec.health_check.budget is not None,
@@ -195,7 +191,7 @@ class Reconciler:
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
         parts.registry.watch(entry, want(policy.spec, entry.key.namespace, secrets), parts.scheduler)
-        entry.misfits, entry.mistakes = misfits_of(policy.spec, None), find_mistakes(policy.spec)
+        entry.mistakes = find_mistakes(policy.spec)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
         if not entry.restored:
@@ -218,7 +214,7 @@ class Reconciler:
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
         entry.memory = watch_consumers(entry.memory, case)
-        entry.shares = self._shares(entry, case)
+        entry.misfits, entry.shares = case.misfits, self._shares(entry, case)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
@@ -230,8 +226,7 @@ class Reconciler:
     def _shares(self, entry: Entry, case: Case) -> Mapping[str, int]:
         """Return the weights to publish: those that stand while somebody was not asked yet, unless one fell out."""
         own = case.outlook.shares if case.outlook else {}
-        fit = (name for name in case.order if name not in case.config_errors and name not in case.misfits)
-        if not own or all(case.health(name).last_probe_at for name in fit):
+        if not own or all(case.health(name).last_probe_at for name in case.order if case.suits(name)):
             return own
         standing = self._parts.publisher.published_shares(entry)
         fell_out = any(case.health(name).last_probe_at and name not in own for name in standing)

@@ -143,17 +143,19 @@ class Case:
         """Tell whether the active provider may remain: still in the spec, fit for it, not down or rate limited."""
         return name in self.order and name not in self.misfits and self.health(name).may_stay
 
+    def suits(self, name: str) -> bool:
+        """Tell whether nothing but its health may keep a provider from serving."""
+        return name not in self.config_errors and name not in self.misfits
+
     def may_serve(self, name: str) -> bool:
         """Tell whether a provider may become active, or is and may remain."""
         well = self.health(name).state is HealthState.HEALTHY
-        fit = name not in self.config_errors and name not in self.misfits
-        return (well and fit) or (name == self.active and self.may_stay(name))
+        return (well and self.suits(name)) or (name == self.active and self.may_stay(name))
 
     def answers_again(self, name: str) -> bool:
         """Tell whether a provider that was down works again, and only its blacklist time keeps it out."""
         health = self.health(name)
-        fit = name not in self.config_errors and name not in self.misfits
-        return fit and health.state is HealthState.DOWN and health.successes >= self.recovery_threshold
+        return self.suits(name) and health.state is HealthState.DOWN and health.successes >= self.recovery_threshold
 
 
 @dataclass(frozen=True, slots=True)

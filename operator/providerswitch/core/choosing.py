@@ -130,8 +130,7 @@ def _contenders(
 
 def _in_doubt(case: Case, name: str) -> bool:
     """A failed probe too few to be down takes nobody's part of the traffic away."""
-    fit = name not in case.config_errors and name not in case.misfits
-    return fit and case.health(name).state is HealthState.SUSPECT
+    return case.suits(name) and case.health(name).state is HealthState.SUSPECT
 
 
 def _rank(case: Case, prospects: Prospects, contenders: tuple[Contender, ...], *, leaves: bool) -> Ranking:

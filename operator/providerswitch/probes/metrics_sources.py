@@ -8,28 +8,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from providerswitch.api.selection import MetricQueries, PrometheusSource
 from providerswitch.core.metrics_source import Signal, SourceValues, find_implausible, longest_age
-from providerswitch.probes.exchange import ProbeRequest, Reply
+from providerswitch.probes.exchange import Reply
 from providerswitch.probes.prometheus import explain, query_request, read_vector
 from providerswitch.probes.rounds import Rounds
-from providerswitch.probes.transport import Answer
+from providerswitch.probes.transport import Answer, Transport
 
 LONGEST_ANSWER: Final = timedelta(seconds=10)
 FIRST_ROUND_WITHIN: Final = timedelta(seconds=10)
 """However long the interval is: until then a choice rests on probes alone."""
-
-
-class Transport(Protocol):
-    """The connection to one server, as `ProbeTransport` is."""
-
-    async def ask(self, request: ProbeRequest, *, deadline_seconds: float) -> Answer:
-        """Send one request; raises nothing but CancelledError."""
-
-    async def aclose(self) -> None:
-        """Close the connection."""
 
 
 @dataclass(frozen=True, slots=True)

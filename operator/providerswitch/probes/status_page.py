@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from providerswitch.core.wording import shorten
 from providerswitch.probes.exchange import ProbeRequest, Reply
 from providerswitch.probes.rounds import Rounds
-from providerswitch.probes.transport import Answer
+from providerswitch.probes.transport import Answer, Transport
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +61,6 @@ class PageStatus:
     def troubled(self) -> bool:
         """Whether the page announces anything but normal service."""
         return self.indicator is not Indicator.NONE
-
-
-class Transport(Protocol):
-    """The connection to one page, as `ProbeTransport` is."""
-
-    async def ask(self, request: ProbeRequest, *, deadline_seconds: float) -> Answer:
-        """Send one request; raises nothing but CancelledError."""
-
-    async def aclose(self) -> None:
-        """Close the connection."""
 
 
 def read_status(reply: Reply) -> PageStatus | None:

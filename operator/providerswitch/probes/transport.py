@@ -16,7 +16,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpcore
 import httpx
@@ -62,6 +62,16 @@ class Answer:
     result: Reply | Finding
     latency_seconds: float
     first_byte_seconds: float | None
+
+
+class Transport(Protocol):
+    """What asks one server, as `ProbeTransport` does."""
+
+    async def ask(self, request: ProbeRequest, *, deadline_seconds: float) -> Answer:
+        """Send one request; raises nothing but CancelledError."""
+
+    async def aclose(self) -> None:
+        """Close the connection."""
 
 
 @dataclass(slots=True)
