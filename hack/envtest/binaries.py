@@ -28,9 +28,9 @@ def cache_root() -> Path:
     return Path(home) / "providerswitch" / "envtest"
 
 
-def cached_folder() -> Path:
-    """Return the folder of this checkout's binaries, whether or not they are built."""
-    text = b"".join((MODULE_DIR / name).read_bytes() for name in ("go.mod", "go.sum"))
+def cached_folder(module: Path = MODULE_DIR) -> Path:
+    """Return the folder of the binaries that this checkout's module gives, whether or not they are built."""
+    text = b"".join((module / name).read_bytes() for name in ("go.mod", "go.sum"))
     machine = ARCHITECTURES.get(platform.machine(), platform.machine())
     return cache_root() / f"{hashlib.sha256(text).hexdigest()[:16]}-{platform.system().lower()}-{machine}"
 

@@ -42,10 +42,10 @@ def link_flags(version: str) -> str:
     )
 
 
-def run_go(go: Path, arguments: list[str], progress: Progress) -> int:
+def run_go(go: Path, arguments: list[str], progress: Progress, module: Path = MODULE_DIR) -> int:
     """Run a go command, count the lines on stderr (one a module or package), and return how many stand on stdout."""
     last: deque[str] = deque(maxlen=SHOWN_ON_FAILURE)
-    started = partial(subprocess.Popen, cwd=MODULE_DIR, env=build_environment(), stderr=subprocess.PIPE, text=True)
+    started = partial(subprocess.Popen, cwd=module, env=build_environment(), stderr=subprocess.PIPE, text=True)
     with tempfile.TemporaryFile() as answer, started([go, *arguments], stdout=answer) as process:
         for line in process.stderr or ():
             last.append(line)

@@ -1,8 +1,8 @@
-"""Finds or fetches a real Prometheus for the tests of metrics sources: `make prometheus`. The last line is its path.
+"""Finds or fetches a real Prometheus, and promtool: `make prometheus`. The last line is the path of the first.
 
-It is Debian's (Ubuntu's on Ubuntu), downloaded and unpacked into the cache, not installed: no root is needed, and apt
-keeps its lists in a folder of our own. It is one Go binary that needs only the C library of the release it is from, so
-each release has its own folder. Seconds the first time; then it only looks.
+They are Debian's (Ubuntu's on Ubuntu), downloaded and unpacked into the cache, not installed: no root is needed, and
+apt keeps its lists in a folder of our own. Both are Go binaries that need only the C library of the release they are
+from, so each release has its own folder. Seconds the first time; then it only looks.
 """
 
 import os
@@ -18,9 +18,12 @@ from binaries import ARCHITECTURES, cache_root
 from build import locked
 
 NAME: Final = "prometheus"
+PROMTOOL: Final = "promtool"
+BINARIES: Final = (NAME, PROMTOOL)
 TIMEOUT_SECONDS: Final = 600
 SHOWN_ON_FAILURE: Final = 15
-PUT_ON_PATH: Final = "put a prometheus (2.40 or newer) on PATH"
+APT: Final = ("apt-get", "dpkg-deb")
+PUT_ON_PATH: Final = "put a prometheus and a promtool (2.40 or newer) on PATH"
 
 
 class MissingPrometheusError(RuntimeError):
@@ -31,14 +34,14 @@ class FetchError(RuntimeError):
     """It could not be fetched; the text says what to do."""
 
 
-def cached_prometheus() -> Path:
+def cached(name: str) -> Path:
     """Return where this machine's binary is kept, whether or not it is there."""
     machine = ARCHITECTURES.get(platform.machine(), platform.machine())
-    return cache_root().parent / NAME / f"{release_name()}-{machine}" / NAME
+    return cache_root().parent / NAME / f"{release_name()}-{machine}" / name
 
 
 def release_name() -> str:
-    """Return what the binary depends on, such as debian-12."""
+    """Return what the binaries depend on, such as debian-12."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
@@ -46,52 +49,57 @@ def release_name() -> str:
     return f"{release['ID']}-{release.get('VERSION_ID', 'rolling')}"
 
 
-def find_prometheus() -> Path | None:
-    """Return the prometheus on PATH, else the one in the cache, else None."""
-    on_path = shutil.which(NAME)
+def find(name: str) -> Path | None:
+    """Return the binary on PATH, else the one in the cache, else None."""
+    on_path = shutil.which(name)
     if on_path:
         return Path(on_path)
-    cached = cached_prometheus()
-    return cached if os.access(cached, os.X_OK) else None
+    return cached(name) if os.access(cached(name), os.X_OK) else None
 
 
-def require_prometheus() -> Path:
-    """Return the path of the binary.
+def require(name: str) -> Path:
+    """Return the path of a binary.
 
     Raises:
         MissingPrometheusError: There is none; the text says what to run.
     """
-    found = find_prometheus()
+    found = find(name)
     if found is None:
-        raise MissingPrometheusError("there is no Prometheus for this test yet: run make prometheus (seconds, once)")
+        raise MissingPrometheusError(f"there is no {name} for this test yet: run make prometheus (seconds, once)")
     return found
 
 
+def missing_tools() -> list[str]:
+    """Return what is needed to fetch them and is not on PATH."""
+    return [tool for tool in APT if shutil.which(tool) is None]
+
+
 def fetch() -> Path:
-    """Fetch the binary unless another run just did, and move it into place in one step.
+    """Fetch the binaries unless another run just did, and move each into place in one step; return the first.
 
     Raises:
         FetchError: There is no apt here, or it failed.
     """
-    if missing := [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]:
+    if missing := missing_tools():
         raise FetchError(f"no {missing[0]} on PATH, so Debian's package cannot be fetched; {PUT_ON_PATH} instead")
-    target = cached_prometheus()
+    target = cached(NAME)
     with locked(target.parent.with_name(f"{target.parent.name}.lock")):
-        if not os.access(target, os.X_OK):
-            unpack_into(target)
+        if not all(os.access(cached(name), os.X_OK) for name in BINARIES):
+            unpack_into(target.parent)
     return target
 
 
 def unpack_into(target: Path) -> None:
-    """Download the package and keep its binary alone: the tests need no web pages."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent.parent) as scratch:
+    """Download the package and keep its binaries alone: the tests need no web pages."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
         run([*apt_get(folder), "update"], folder)
         run([*apt_get(folder), "download", NAME], folder)
         package = next(folder.glob("*.deb"))
         run(["dpkg-deb", "--extract", package.name, "tree"], folder)
-        (folder / "tree" / "usr" / "bin" / NAME).rename(target)
+        for name in BINARIES:
+            (folder / "tree" / "usr" / "bin" / name).rename(target / name)
 
 
 def apt_get(folder: Path) -> list[str]:
@@ -132,9 +140,10 @@ def run(command: list[str], folder: Path) -> None:
 
 
 def main() -> int:
-    """Print the path of the binary, after fetching it if need be."""
+    """Print the path of Prometheus, after fetching what is missing."""
     try:
-        print(find_prometheus() or fetch())
+        fetched = None if all(map(find, BINARIES)) else fetch()
+        print(find(NAME) or fetched)
     except (FetchError, subprocess.TimeoutExpired, OSError) as error:
         print(f"make prometheus: {error}", file=sys.stderr)
         return 1

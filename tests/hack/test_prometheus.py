@@ -23,7 +23,8 @@ FAKE_DPKG_DEB = """\
 import os, sys
 assert os.path.isfile(sys.argv[-2])
 os.makedirs(sys.argv[-1] + "/usr/bin")
-os.close(os.open(sys.argv[-1] + "/usr/bin/prometheus", os.O_CREAT, 0o755))
+for name in "prometheus", "promtool":
+    os.close(os.open(sys.argv[-1] + "/usr/bin/" + name, os.O_CREAT, 0o755))
 """
 
 
@@ -63,16 +64,28 @@ def cached(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
-def test_the_last_line_is_the_binary_and_nothing_else_is_kept(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_last_line_is_the_server_and_only_promtool_is_kept_beside_it(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     output, errors = start(environment).communicate()
     assert errors == ""
-    assert [str(path) for path in cached(tmp_path)] == [output.splitlines()[-1]]
+    server = Path(output.splitlines()[-1])
+    assert server.name == "prometheus"
+    assert sorted(cached(tmp_path)) == [server, server.with_name("promtool")]
 
 
 def test_what_was_fetched_is_found_again(environment: dict[str, str], tmp_path: Path) -> None:
     first, second = (start(environment).communicate()[0] for _ in range(2))
     assert first == second
     assert (tmp_path / "log").read_text().split() == ["update", "prometheus"]
+
+
+def test_a_cache_without_promtool_is_completed(environment: dict[str, str], tmp_path: Path) -> None:
+    first = start(environment).communicate()[0]
+    (server,) = (path for path in cached(tmp_path) if path.name == "prometheus")
+    server.with_name("promtool").unlink()
+    assert start(environment).communicate()[0] == first
+    assert len(cached(tmp_path)) == 2
 
 
 def test_two_runs_side_by_side_fetch_once(environment: dict[str, str], tmp_path: Path) -> None:
@@ -89,7 +102,7 @@ def test_a_failed_download_leaves_nothing_and_shows_what_apt_said_and_the_way_ou
     _, errors = run.communicate()
     assert run.returncode == 1
     assert errors.startswith("make prometheus: apt-get ")
-    assert f"{step} failed; correct apt's sources, or put a prometheus (2.40 or newer) on PATH" in errors
+    assert f"{step} failed; correct apt's sources, or put a prometheus and a promtool (2.40 or newer) on PATH" in errors
     assert "E: Unable to fetch some archives" in errors
     assert cached(tmp_path) == []
 
@@ -99,13 +112,13 @@ def test_a_machine_without_apt_is_told_the_way_out(environment: dict[str, str], 
     (commands / tool).unlink()
     run = start(environment)
     assert run.communicate()[1] == (
-        f"make prometheus: no {tool} on PATH, so Debian's package cannot be fetched; put a prometheus (2.40 or newer) "
-        "on PATH instead\n"
+        f"make prometheus: no {tool} on PATH, so Debian's package cannot be fetched; put a prometheus and a "
+        "promtool (2.40 or newer) on PATH instead\n"
     )
     assert run.returncode == 1
 
 
-def test_one_on_path_wins_over_the_cache(environment: dict[str, str], commands: Path, tmp_path: Path) -> None:
+def test_one_on_path_wins_over_the_cache(environment: dict[str, str], commands: Path) -> None:
     start(environment).communicate()
     own = put(commands, "prometheus")
     assert start(environment).communicate()[0] == f"{own}\n"
@@ -114,5 +127,5 @@ def test_one_on_path_wins_over_the_cache(environment: dict[str, str], commands: 
 def test_a_test_that_lacks_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(fetching.MissingPrometheusError, match="run make prometheus"):
-        fetching.require_prometheus()
+    with pytest.raises(fetching.MissingPrometheusError, match="no promtool for this test yet: run make prometheus"):
+        fetching.require("promtool")

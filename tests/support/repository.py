@@ -12,6 +12,7 @@ for folder in (str(ENVTEST.parent), str(ENVTEST)):
 import binaries  # noqa: E402 - needs the path above
 import build  # noqa: E402 - needs the path above
 import control_plane  # noqa: E402 - needs the path above
+import credentials  # noqa: E402 - needs the path above
 import guard  # noqa: E402 - needs the path above
 import progress  # noqa: E402 - needs the path above
 import servers  # noqa: E402 - needs the path above
@@ -27,6 +28,7 @@ __all__ = [
     "binaries",
     "build",
     "control_plane",
+    "credentials",
     "guard",
     "progress",
     "servers",
