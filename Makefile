@@ -13,6 +13,7 @@ CLUSTER ?= local
 ARGS ?=
 ENGINE ?= docker
 IMAGE ?= providerswitch:dev
+K8S ?= 1.37
 
 export PYTHONPATH := $(CURDIR)/operator
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -46,8 +47,18 @@ prometheus: $(STAMP) ## fetch Debian's Prometheus for the tests, once (seconds);
 	$(step)
 	$(BIN)/python hack/envtest/prometheus.py
 
+.PHONY: kstatus
+kstatus: $(STAMP) ## build the program that asks Flux's and Argo CD's libraries about policies, once (90 s)
+	$(step)
+	PYTHONPATH=hack/envtest $(BIN)/python hack/kstatus/program.py
+
+.PHONY: helm
+helm: $(STAMP) ## build helm, once (3 minutes)
+	$(step)
+	$(BIN)/python hack/envtest/helm.py
+
 .PHONY: test
-test: lint types layers unit e2e ## everything CI runs, in this order
+test: lint workflows scan sbom types layers unit chart e2e ## everything CI runs, in this order
 
 .PHONY: lint
 lint: $(STAMP) ## style, sizes, Dockerfile, addresses
@@ -58,11 +69,17 @@ lint: $(STAMP) ## style, sizes, Dockerfile, addresses
 	$(BIN)/python hack/addresses.py
 	$(BIN)/hadolint Dockerfile
 
+.PHONY: workflows
+workflows: $(STAMP) ## actionlint, shellcheck and zizmor on the workflows in .github
+	$(step)
+	PATH="$(CURDIR)/$(BIN):$$PATH" "$$($(BIN)/python hack/envtest/tool.py workflows | tail -n 1)"
+	$(BIN)/zizmor --offline --persona=pedantic .github
+
 .PHONY: types
 types: $(STAMP) ## mypy --strict: package, tools, benchmarks, the tests' support
 	$(step)
 	$(BIN)/mypy
-	MYPYPATH=operator:hack:hack/envtest $(BIN)/mypy --explicit-package-bases hack tests/conftest.py tests/support
+	MYPYPATH=operator:hack:hack/envtest:hack/kind $(BIN)/mypy --explicit-package-bases hack tests/conftest.py tests/support
 	MYPYPATH=operator:bench $(BIN)/mypy --explicit-package-bases bench
 
 .PHONY: layers
@@ -71,14 +88,44 @@ layers: $(STAMP) ## which room may import which
 	$(BIN)/lint-imports
 
 .PHONY: unit
-unit: $(STAMP) ## tests that need no API server
+unit: $(STAMP) kstatus ## tests that need no API server
 	$(step)
-	$(BIN)/pytest -m 'not e2e' $(ARGS)
+	$(BIN)/pytest -m 'not e2e' --ignore=tests/chart $(ARGS)
+
+.PHONY: chart
+chart: helm ## tests of the Helm chart that need no API server
+	$(step)
+	$(BIN)/pytest tests/chart $(ARGS)
+
+# Of a cluster that is not ours; kubectl's own rule tells which is the current one.
+KIND_KUBECONFIG := build/kind/kubeconfig
+KUBECONFIG_OF_local :=
+KUBECONFIG_OF_kind := $(KIND_KUBECONFIG)
+KUBECONFIG_OF_current := $(or $(KUBECONFIG),$(HOME)/.kube/config)
+OUTSIDE = $(KUBECONFIG_OF_$(CLUSTER))
+
+.PHONY: kind kind-down kind-logs smoke
+kind: $(STAMP) ## a kind cluster for tests, K8S=1.37; needs docker; the last line is its kubeconfig
+	$(step)
+	PYTHONPATH=hack/envtest $(BIN)/python hack/envtest/tool.py kind
+	PYTHONPATH=hack/envtest $(BIN)/python hack/kind/cluster.py up --kubernetes $(K8S)
+
+kind-down: $(STAMP) ## delete that cluster
+	PYTHONPATH=hack/envtest $(BIN)/python hack/kind/cluster.py down
+
+kind-logs: $(STAMP) ## collect what its nodes and Pods say in build/kind/logs
+	PYTHONPATH=hack/envtest $(BIN)/python hack/kind/cluster.py logs
+
+smoke: helm $(if $(filter kind,$(CLUSTER)),kind image) ## prove the chart with IMAGE in a cluster; CLUSTER=kind or current
+	$(step)
+	$(if $(OUTSIDE),,$(error make smoke needs nodes that run Pods: say CLUSTER=kind or CLUSTER=current))
+	$(if $(filter kind,$(CLUSTER)),PYTHONPATH=hack/envtest $(BIN)/python hack/kind/cluster.py load $(IMAGE))
+	PYTHONPATH=hack/envtest $(BIN)/python hack/kind/smoke.py --kubeconfig $(OUTSIDE) --image $(IMAGE) $(ARGS)
 
 .PHONY: e2e
-e2e: envtest prometheus ## tests against a real API server
+e2e: $(if $(filter local,$(CLUSTER)),envtest) $(if $(filter kind,$(CLUSTER)),kind) helm prometheus kstatus ## tests against a real API server; CLUSTER=kind or current takes that one
 	$(step)
-	$(BIN)/pytest -m e2e $(ARGS)
+	$(if $(OUTSIDE),PROVIDERSWITCH_E2E_KUBECONFIG=$(OUTSIDE)) $(BIN)/pytest -m e2e $(ARGS)
 
 .PHONY: fix
 fix: $(STAMP) ## format, and mend what ruff can mend
@@ -86,7 +133,7 @@ fix: $(STAMP) ## format, and mend what ruff can mend
 	$(BIN)/ruff format .
 
 .PHONY: generated crds
-generated: $(STAMP) ## write the CRD, manifests/install.yaml and docs/reference again
+generated: helm ## write the CRD, the generated parts of the chart, manifests/install.yaml and docs/reference again
 	$(BIN)/python hack/generate.py
 
 crds: generated
@@ -108,8 +155,54 @@ bench-%: bench/%.py envtest
 	$(BIN)/python bench/$*.py $(ARGS)
 
 .PHONY: image
-image: ## build the container image; IMAGE=name:tag, ENGINE=podman
-	$(ENGINE) build --tag $(IMAGE) .
+image: ## build the container image; IMAGE=name:tag, ENGINE=podman, PYTHON_IMAGE=python:...@sha256:...
+	$(ENGINE) build --tag $(IMAGE) $(IMAGE_ARGUMENTS) .
+
+# What is in the image and on its label depends on the commit, not on the minute of the build.
+IMAGE_ARGUMENTS = $(foreach name,$(if $(PYTHON_IMAGE),PYTHON_IMAGE) VERSION REVISION CREATED SOURCE_DATE_EPOCH,--build-arg $(name)=$($(name)))
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION ?= $(shell git describe --always --abbrev=40 --exclude='*' --dirty)
+CREATED ?= $(shell TZ=UTC0 git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
+# Tools whose requirements do not go together with the project's: each gets a virtual environment of its own.
+build/tools/%/.installed: requirements/%.txt
+	$(PYTHON) -m venv build/tools/$*
+	build/tools/$*/bin/python -m pip install --quiet --require-hashes --requirement $<
+	@touch $@
+
+.PHONY: scan
+scan: build/tools/scan/.installed ## checkov on Dockerfile, manifest and what the chart's tests render
+	$(step)
+	build/tools/scan/bin/checkov --config-file .checkov.yaml --file Dockerfile manifests/install.yaml $(wildcard tests/chart/data/*/expected.yaml)
+
+.PHONY: sbom
+sbom: build/tools/sbom/.installed ## write build/sbom.cdx.json: what the operator is made of, from the locked requirements
+	$(step)
+	build/tools/sbom/bin/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json requirements/runtime.txt
+	@echo build/sbom.cdx.json
+
+.PHONY: licences
+licences: $(STAMP) ## write docs/reference/licences.md: the licence of each distribution that is locked for the image
+	$(step)
+	$(BIN)/python hack/licences.py
+
+# Python only: the Go modules of hack/ build servers and tools for tests, and nothing of them is shipped.
+.PHONY: audit
+audit: build/tools/audit/.installed ## known vulnerabilities of what is locked (pip-audit; asks api.osv.dev)
+	$(step)
+	build/tools/audit/bin/pip-audit --vulnerability-service osv --disable-pip --progress-spinner off $(foreach name,runtime dev,--requirement requirements/$(name).txt) $(ARGS) \
+	  || { echo 'make audit: either what is listed above is vulnerable, or api.osv.dev cannot be reached from here; public CI runs this step' >&2; exit 1; }
+
+FUZZ ?= answers
+.PHONY: fuzz
+fuzz: build/tools/fuzz/.installed ## coverage-guided fuzzing until Ctrl-C; FUZZ=answers or policies, ARGS=-max_total_time=60
+	$(step)
+	build/tools/fuzz/bin/python tests/fuzz/fuzz_$(FUZZ).py -max_len=8192 -artifact_prefix=build/fuzz-$(FUZZ)- $(ARGS)
+
+.PHONY: release-files
+release-files: helm ## write build/release; ARGS="--image REGISTRY/NAME --digest sha256:..."
+	$(BIN)/python hack/release.py files $(ARGS)
 
 .PHONY: lock
 lock: $(STAMP) ## pin requirements/*.txt again; ARGS=--upgrade takes newer versions
