@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from providerswitch.core.case import Reason
+from providerswitch.core.event_room import BURST, REFILL
 from providerswitch.core.memory import SWITCHES_KEPT
 from providerswitch.core.narrate import SWITCH_REASONS, TOLD_OTHERWISE
 from providerswitch.core.report import NOT_READY, SWITCH_REFUSED
@@ -66,5 +67,7 @@ def build_events_page() -> str:
             f"The API server deletes Events after an hour by default; `status.history` keeps the last {SWITCHES_KEPT}"
             " switches. An Event that cannot be written is logged and lost: it never holds up a switch. Its name is"
             " derived from what happened, so that one told again after a crash is the same object.",
+            f"A policy may cause {BURST} Events at once and one in {REFILL.total_seconds():g} s after that. What is"
+            " beyond is left out; status, metrics and the log of decisions are complete.",
         ),
     )

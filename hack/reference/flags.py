@@ -19,6 +19,7 @@ SETTING_ERRORS: Final = {
     "NoCluster": "neither a ServiceAccount token nor a kubeconfig was found",
     "BadKubeconfig": "the kubeconfig cannot be read or used",
     "BadCaFile": "`--ca-file` is not a readable PEM file of certificates",
+    "NoLeaseNamespace": "`--leader-elect` outside of a Pod without `--lease-namespace`",
     "ListenFailed": "the address of `--listen` cannot be used",
 }
 """Reasons that end the process instead of standing in a condition."""

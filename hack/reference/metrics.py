@@ -5,7 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
 from providerswitch.api.health import HealthClass
-from providerswitch.api.status import HealthState, Switch
+from providerswitch.api.status import ConditionType, HealthState, Switch
 from providerswitch.controller.metrics import Metrics
 from providerswitch.core.case import Trigger
 from providerswitch.core.outcome import Tier
@@ -18,6 +18,9 @@ LABELS: Final = {
     "policy": "name of the policy",
     "provider": "name of the provider in the policy",
     "state": codes(HealthState),
+    "condition": codes(ConditionType),
+    "status": "`True`, `False`, `Unknown`",
+    "reason": "of the condition; see [conditions.md](conditions.md)",
     "trigger": codes(Trigger),
     "outcome": codes(Switch.model_fields["outcome"].annotation.__args__),  # type: ignore[union-attr]  # a Literal
     "step": "`publish`, `verify`, `rollback`",
@@ -32,6 +35,8 @@ LABELS: Final = {
 
 QUESTIONS: Final = (
     ("Which policies need a look?", "providerswitch_policy_ready == 0"),
+    ("Why does a policy need a look?",
+     'providerswitch_policy_condition{condition="Ready",status!="True"} == 1'),
     ("Which providers are down?", 'providerswitch_provider_state{state="Down"} == 1'),
     ("How long ago was the last switch?", "time() - providerswitch_last_switch_timestamp_seconds"),
     ("How many switches an hour, and why?", "sum by (policy, trigger) (increase(providerswitch_switches_total[1h]))"),
@@ -41,9 +46,13 @@ QUESTIONS: Final = (
     ("Is our own network at fault?", "providerswitch_frozen == 1"),
     ("Which policies have nobody to fail over to?", "providerswitch_policy_redundancy == 0"),
     ("How available were providers to consumers?", "providerswitch_policy_availability_ratio"),
+    ("What part of the last hour were consumers without one?",
+     "sum without (instance, pod) (rate(providerswitch_policy_unserved_seconds_total[1h]))"),
     ("What does flap control hold back?", "providerswitch_policy_switch_held == 1"),
     ("Which active providers work badly?", "providerswitch_provider_degraded * providerswitch_active_provider == 1"),
     ("Whose answers are of a quality below 0.7?", "providerswitch_provider_quality_ratio < 0.7"),
+    ("How much of the budget of billed requests is used up?",
+     "providerswitch_policy_budget_probes / providerswitch_policy_budget_probes_limit"),
     ("How much money did billed requests take today?", "sum by (namespace) (providerswitch_policy_budget_cost)"),
 )  # fmt: skip
 

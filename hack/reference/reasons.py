@@ -9,7 +9,7 @@ from typing import Final
 
 from providerswitch.api.status import ConditionType, HealthState
 from providerswitch.core.case import Reason, Trigger
-from providerswitch.core.report import SWITCH_REFUSED
+from providerswitch.core.report import LIMIT_EXCEEDED, SWITCH_REFUSED
 from reference.markdown import code, codes, page, section, table
 
 NOTHING: Final = "Nothing."
@@ -99,6 +99,14 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         "False",
         "The spec breaks a rule that the API server did not check. The last good configuration stays published.",
         "Correct the field that `message` names.",
+    ),
+    LIMIT_EXCEEDED: Text(
+        "False",
+        "The namespace has more policies, or they list more providers, than the operator serves. This one has no place:"
+        " nothing is probed for it, and what it last published stays. One that has grown goes on with its former spec"
+        " until the operator restarts.",
+        "Delete a policy or providers that are not needed, or ask the administrator for a higher"
+        " `--max-policies-per-namespace` or `--max-providers-per-namespace`. It is then served by itself.",
     ),
     "SecretNotFound": Text(
         "False",

@@ -1,6 +1,7 @@
-"""A real Prometheus that scrapes a test's own metrics every second, both on the loopback interface."""
+"""A real Prometheus that scrapes a test's targets every second, and promtool; all on the loopback interface."""
 
 import contextlib
+import json
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ import prometheus as fetching  # on the path that tests.support.repository puts 
 READY_SECONDS = 60
 """It takes half a second; a machine that also compiles something takes several times as long."""
 CONFIG = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 scrape_configs:
   - job_name: gateway
-    static_configs: [{{targets: ["{target}"]}}]
+    static_configs: [{{targets: {targets}}}]
+rule_files: {rules}
 """
 
 
@@ -86,16 +88,31 @@ class Prometheus:
         self.server.kill()
 
 
-@contextlib.contextmanager
-def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes a target; its data and its log go to a folder."""
+def require(name: str) -> Path:
+    """Return a binary; the test is skipped where it cannot be had, and fails where it only was not fetched."""
     try:
-        binary = fetching.require_prometheus()
+        return fetching.require(name)
     except fetching.MissingPrometheusError as error:
+        if missing := fetching.missing_tools():
+            pytest.skip(
+                f"there is no {name} here, and without {missing[0]} none can be fetched; {fetching.PUT_ON_PATH}"
+            )
         pytest.fail(str(error), pytrace=False)
-    port = _free_port()
+
+
+@contextlib.contextmanager
+def scraping(target: str, folder: Path, *more: str, rules: Path | None = None) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes a target or more; its data and its log go to a folder.
+
+    Args:
+        target: host and port.
+        more: further ones.
+        rules: a file of rule groups, evaluated every second where a group has no interval of its own.
+    """
+    binary, port = require("prometheus"), _free_port()
+    config = CONFIG.format(targets=json.dumps([target, *more]), rules=json.dumps([str(rules)] if rules else []))
     with guard.Guard() as watching:
-        server = servers.Server(_command(binary, folder, target, port), folder, watching)
+        server = servers.Server(_command(binary, folder, config, port), folder, watching)
         started = Prometheus(f"http://{HOST}:{port}", server)
         server.start()
         try:
@@ -106,12 +123,12 @@ def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
             server.kill()
 
 
-def _command(binary: Path, folder: Path, target: str, port: int) -> list[str]:
-    config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(target=target))
+def _command(binary: Path, folder: Path, config: str, port: int) -> list[str]:
+    path = folder / "prometheus.yml"
+    path.write_text(config)
     return [
         str(binary),
-        f"--config.file={config}",
+        f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={HOST}:{port}",
         "--log.level=warn",
