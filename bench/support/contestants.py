@@ -71,7 +71,8 @@ async def operator(stage: Stage, *namespaces: str) -> AsyncIterator[RunningOpera
     """Run the operator for some namespaces while the context is open, under its ServiceAccount."""
     address = f"127.0.0.1:{_free_port()}"
     flags = ("--allow-probe-cidr", LOOPBACK, "--listen", address, "--namespaces", ",".join(namespaces))
-    command = python_module("providerswitch", "run", "--kubeconfig", str(stage.kubeconfig), *flags)
+    unlimited = ("--max-policies-per-namespace", "0", "--max-providers-per-namespace", "0")
+    command = python_module("providerswitch", "run", "--kubeconfig", str(stage.kubeconfig), *flags, *unlimited)
     began = time.monotonic()
     async with running("operator", command, stage.folder / "operator.log") as child:
         yield RunningOperator(child, address, began)

@@ -5,10 +5,12 @@ import asyncio
 import logging
 import os
 import random
+import resource
 import signal
 import socket
 import ssl
 import sys
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -21,7 +23,7 @@ from providerswitch.api.errors import UserError
 from providerswitch.api.health_check import QualityChecks
 from providerswitch.cli import classify, explain
 from providerswitch.controller.children import Children
-from providerswitch.controller.clock import utc_now
+from providerswitch.controller.clock import seconds_since_boot, utc_now
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.logs import log_loop_error, set_up_logging
@@ -37,7 +39,11 @@ from providerswitch.controller.startup import wait_until_usable
 from providerswitch.controller.switching import Switching
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.election import Election, Timing
+from providerswitch.kube.lanes import LanedClient
+from providerswitch.kube.lease import namespace_of_the_pod
 from providerswitch.kube.login import Login, log_in
+from providerswitch.kube.objects import ObjectKey
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.addresses import AddressRules
 from providerswitch.probes.golden import golden_asker
@@ -113,14 +119,23 @@ async def run(settings: Settings) -> int:
         UserError: a setting cannot be used.
     """
     asyncio.get_running_loop().set_exception_handler(log_loop_error)
+    allow_open_files()
     login = await log_in(settings.kubeconfig)
     context = build_ssl_context(settings.ca_file)
     api = open_api(login)
     try:
-        operator = build_operator(settings, login, KubeClient(api), context)
-        return await _serve_and_work(settings, operator)
+        election = build_election(settings, KubeClient(api)) if settings.leader_elect else None
+        client = KubeClient(api, election.remaining) if election else KubeClient(api)
+        operator = build_operator(settings, login, LanedClient(client), context, election)
+        return await _serve_and_work(settings, operator, KubeClient(api))
     finally:
         await api.close()  # type: ignore[no-untyped-call]  # ships no types
+
+
+def allow_open_files() -> None:
+    """Raise the limit of open files to what the process may have: a connection is kept to each probe target."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def open_api(login: Login) -> ApiClient:
@@ -139,7 +154,7 @@ def open_api(login: Login) -> ApiClient:
         raise UserError("BadKubeconfig", message) from error
 
 
-async def _serve_and_work(settings: Settings, operator: Operator) -> int:
+async def _serve_and_work(settings: Settings, operator: Operator, asking: KubeClient) -> int:
     app = build_app(operator.metrics.registry, alive=lambda: operator.alive, ready=lambda: operator.ready)
     server = await serve(app, *settings.listen)
 
@@ -147,7 +162,7 @@ async def _serve_and_work(settings: Settings, operator: Operator) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
 
-    work = asyncio.create_task(_work(operator, take_signals))
+    work = asyncio.create_task(_work(operator, asking, take_signals))
     take_signals()
     try:
         return await work
@@ -158,9 +173,10 @@ async def _serve_and_work(settings: Settings, operator: Operator) -> int:
         await server.cleanup()
 
 
-async def _work(operator: Operator, take_signals: Callable[[], None]) -> int:
+async def _work(operator: Operator, asking: KubeClient, take_signals: Callable[[], None]) -> int:
     log.info("providerswitch %s starts at %s", __version__, operator.login.server)
-    await wait_until_usable(operator.client, operator.login.server, operator.namespaces)
+    lease = operator.election.key if operator.election else None
+    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease)
     try:
         await operator.run(take_signals)
     except ExceptionGroup:
@@ -170,7 +186,24 @@ async def _work(operator: Operator, take_signals: Callable[[], None]) -> int:
     return 1
 
 
-def build_operator(settings: Settings, login: Login, client: KubeClient, context: ssl.SSLContext) -> Operator:
+def build_election(settings: Settings, client: KubeClient) -> Election:
+    """Return this process as a candidate for the Lease.
+
+    Raises:
+        UserError: it is not known where the Lease lies.
+    """
+    namespace = settings.lease_namespace or namespace_of_the_pod()
+    if namespace is None:
+        message = "--leader-elect needs --lease-namespace outside of a Pod: name the namespace of the Lease."
+        raise UserError("NoLeaseNamespace", message)
+    key = ObjectKey(namespace, settings.lease_name)
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    return Election(client, key, identity, Timing(settings.lease_seconds), clock=seconds_since_boot, wall=utc_now)
+
+
+def build_operator(
+    settings: Settings, login: Login, client: KubeClient, context: ssl.SSLContext, election: Election | None = None
+) -> Operator:
     """Make all parts and wire them.
 
     The parts call back into the operator that holds them, so they are given wires that end in it once it is there.
@@ -188,7 +221,7 @@ def build_operator(settings: Settings, login: Login, client: KubeClient, context
         late[0].reconciler.wake(entry)
 
     children = Children(on_child)
-    registry = Registry(wake)
+    registry = Registry(wake, settings.limits)
     secrets = SecretStore(client, registry.secret_changed)
     connect = transport_factory(AddressRules(settings.allowed_networks), context)
     scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
@@ -217,6 +250,7 @@ def build_operator(settings: Settings, login: Login, client: KubeClient, context
         scheduler,
         evidence,
         utc_now,
+        election,
     )
     late.append(operator)
     return operator

@@ -6,6 +6,7 @@ that tests can say when it is slow, refuses or lies.
 
 import asyncio
 import copy
+import re
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,9 +26,10 @@ from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
-from providerswitch.controller.registry import Registry
+from providerswitch.controller.registry import UNLIMITED, Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.switching import Switching
+from providerswitch.core.limits import Limits
 from providerswitch.core.metrics_source import SourceValues
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import JSON, KubeClient, Object
@@ -44,6 +46,7 @@ SERVICE = f"/api/v1/namespaces/{NAMESPACE}/services/llm"
 STATUS = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.POLICY_PLURAL}/{POLICY}/status"
 KEY = ObjectKey(NAMESPACE, POLICY)
 
+COLLECTION = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)/([^/]+)")
 Trouble = Callable[[str, str], int | Exception | None]
 """Gets method and path; returns the status to refuse with, or what to raise."""
 
@@ -93,12 +96,23 @@ class PlayedApi(KubeClient):
             return self.store(path, body)
         if method == "POST":
             return self._create(f"{path}/{body['metadata']['name']}", what, body)
+        if method == "GET" and (collection := COLLECTION.fullmatch(path)):
+            return {"items": self._list(*collection.groups())}
         if path not in self.objects:
             raise ApiServerError(what, 404)
         if method == "DELETE":
             self._check_uid(path, what, body)
             return self.objects.pop(path)
         return self.objects[path]
+
+    def _list(self, root: str, plural: str) -> list[Object]:
+        wanted = re.compile(rf"{root}/namespaces/[^/]+/{plural}/[^/]+")
+        return [self._whole(path) for path in self.objects if wanted.fullmatch(path)]
+
+    def _whole(self, path: str) -> Object:
+        """Return an object with its status, which is kept apart."""
+        apart = self.objects.get(f"{path}/status", {})
+        return {**self.objects[path], **{key: value for key, value in apart.items() if key == "status"}}
 
     def _create(self, path: str, what: str, body: Object) -> Object:
         if path in self.objects:
@@ -185,12 +199,13 @@ class Cluster:
     quality: Wishes = field(default_factory=Wishes)
     pages: Wishes = field(default_factory=Wishes)
     sources: PlayedSources = field(default_factory=PlayedSources)
+    limits: Limits = UNLIMITED
     operator: Operator = field(init=False)
     switching: Switching = field(init=False)
 
     def __post_init__(self) -> None:
         children = Children(self._on_child)
-        registry = Registry(self._wake)
+        registry = Registry(self._wake, self.limits)
         scheduler = Scheduler(self._open, self._on_outcome, clock=loop_clock, jitter=lambda _span: timedelta(0))
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
         secrets = SecretStore(self.api, registry.secret_changed)

@@ -109,3 +109,44 @@ def test_the_list_of_one_namespace_says_nothing_about_another(watched: Watched) 
     watched.children.listener("ConfigMap", "team-b").replaced([])
     assert watched.children.get(TARGET) == {"apiVersion": "v1", **here}
     assert [name for name, _ in watched.told] == ["choice", "elsewhere", "elsewhere"]
+
+
+def test_a_list_tells_nothing_about_what_was_written_after_it(watched: Watched) -> None:
+    watched.listener.listed("5", False)
+    watched.listener.replaced([config_map(4)])
+    watched.children.keep(config_map(10))
+    watched.children.keep(config_map(11, "other"))
+    watched.told.clear()
+    watched.listener.listed("9", False)
+    watched.listener.replaced([config_map(4)])
+
+    assert watched.told == []
+    assert version(watched.children.get(TARGET) or {}) == "10"
+
+
+def test_what_a_restored_backup_holds_is_believed_though_its_versions_are_lower(watched: Watched) -> None:
+    watched.listener.listed("90", False)
+    watched.listener.replaced([config_map(80), config_map(85, "other")])
+    watched.listener.changed(config_map(95))
+    watched.told.clear()
+    watched.listener.listed("60", True)
+    watched.listener.replaced([config_map(50)])
+    watched.listener.changed(config_map(61))
+
+    assert watched.told == [("other", "85"), ("choice", "50"), ("choice", "61")]
+    assert version(watched.children.get(TARGET) or {}) == "61"
+
+
+def test_what_a_restored_backup_holds_is_believed_though_much_was_written_since(watched: Watched) -> None:
+    undone: list[bool] = []
+    watched.children.on_undone = lambda: undone.append(True)
+    watched.listener.listed("90", False)
+    watched.listener.replaced([config_map(80)])
+    watched.listener.listed("100", False)
+    watched.listener.replaced([config_map(81)])
+    assert undone == []
+    watched.listener.listed("900", False)
+    watched.listener.replaced([config_map(50)])
+
+    assert undone == [True]
+    assert version(watched.children.get(TARGET) or {}) == "50"

@@ -23,6 +23,7 @@ NAMES = {
     "providerswitch_active_provider": ("namespace", "policy", "provider"),
     "providerswitch_provider_state": ("namespace", "policy", "provider", "state"),
     "providerswitch_policy_ready": ("namespace", "policy"),
+    "providerswitch_policy_condition": ("namespace", "policy", "condition", "status", "reason"),
     "providerswitch_switches": ("namespace", "policy", "trigger", "outcome"),
     "providerswitch_last_switch_timestamp_seconds": ("namespace", "policy"),
     "providerswitch_switch_duration_seconds": ("trigger",),
@@ -31,7 +32,9 @@ NAMES = {
     "providerswitch_probes": ("type", "host", "tier", "class"),
     "providerswitch_probe_duration_seconds": ("type",),
     "providerswitch_probe_targets": (),
+    "providerswitch_leader": (),
     "providerswitch_policies": (),
+    "providerswitch_policies_over_limit": ("namespace",),
     "providerswitch_frozen": (),
     "providerswitch_drift_repairs": ("namespace", "policy"),
     "providerswitch_reconciles": (),
@@ -48,7 +51,8 @@ NAMES = {
     )},
     **{f"providerswitch_policy_{name}": ("namespace", "policy") for name in (
         "observed_seconds", "down_seconds", "failures", "mtbf_seconds", "mttr_seconds", "availability_ratio",
-        "redundancy", "fault_tolerance", "switch_held", "budget_probes", "budget_cost",
+        "redundancy", "fault_tolerance", "switch_held", "budget_probes", "budget_cost", "budget_probes_limit",
+        "budget_cost_limit", "watched_seconds", "unserved_seconds",
     )},
 }  # fmt: skip
 """What dashboards and alerts of users rest on; a counter's name gets `_total` when it is shown."""

@@ -4,9 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from providerswitch.api.health import HealthClass
 from providerswitch.controller.network import Network
+from providerswitch.core.freeze import Frozen, HostRecord, find_freeze, hear
 from providerswitch.core.outcome import Outcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,3 +102,32 @@ def test_a_probe_that_was_never_sent_neither_freezes_nor_thaws(network: Network,
     network.hear("b", outcome(1))
     assert network.hear("c", outcome(2, health_class)) is False
     assert network.frozen is not None
+
+
+Seen = tuple[str, str, int]
+SEEN = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from(["fails", "fails", "answers", "goes"]), st.integers(0, 3))
+)
+
+
+@given(SEEN)
+def test_that_few_hosts_are_looked_at_changes_nothing(seen: list[Seen]) -> None:
+    """Against all hosts, looked at each time; outcomes may come in late."""
+    network, hosts, frozen = Network(), dict[str, HostRecord](), None
+    answered = HostRecord()
+    for second, (host, what, late) in enumerate(seen):
+        found: Frozen | None = None
+        if what == "goes":
+            hosts.pop(host, None)
+            network.forget(host)
+        else:
+            told = outcome(second - late, HealthClass.TIMEOUT if what == "fails" else HealthClass.HEALTHY)
+            network.hear(host, told)
+            if told.answered:
+                hosts.pop(host, None)
+                answered, frozen = hear(answered, told), None
+                continue
+            hosts[host] = hear(hosts.get(host, HostRecord()), told)
+        found = find_freeze((*hosts.values(), answered))
+        frozen = (frozen and found and frozen) if what == "goes" else (frozen or found)
+        assert (network.frozen is None) is (frozen is None)

@@ -99,7 +99,7 @@ async def test_no_policy_is_reconciled_before_that(running: Running) -> None:
     running.api.lists = lambda _path: 0
     running.start()
     running.cluster.put(policy())
-    await asyncio.sleep(60)
+    await asyncio.sleep(50)
     assert running.cluster.published is None
     running.api.lists = lambda _path: None
     await asyncio.sleep(10)

@@ -237,7 +237,7 @@ async def test_a_silent_host_stays_so_while_another_target_on_it_is_probed(clust
     await asyncio.sleep(0.1)
 
     assert cluster.operator.scheduler.targets == 2
-    assert cluster.operator.registry.network.frozen
+    assert cluster.operator.registry.networks.any_frozen
 
 
 async def test_a_lasting_rate_limit_is_reported_once_and_not_at_every_probe(cluster: Cluster) -> None:

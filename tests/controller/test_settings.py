@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from providerswitch.controller.settings import FLAGS, Settings, add_flags, read_settings
+from providerswitch.core.limits import Limits
 
 GOOD = {
     "--kubeconfig": ("/somewhere/kubeconfig", {"kubeconfig": "/somewhere/kubeconfig"}),
@@ -15,6 +16,12 @@ GOOD = {
     "--allow-probe-cidr": ("127.0.0.0/8, ::1/128,", {
         "allowed_networks": (ip_network("127.0.0.0/8"), ip_network("::1/128"))}),
     "--ca-file": ("/somewhere/ca.pem", {"ca_file": "/somewhere/ca.pem"}),
+    "--max-policies-per-namespace": ("0", {"limits": Limits(0, 1000)}),
+    "--max-providers-per-namespace": ("250", {"limits": Limits(100, 250)}),
+    "--leader-elect": ("true", {"leader_elect": True}),
+    "--lease-name": ("ours", {"lease_name": "ours"}),
+    "--lease-namespace": ("infra", {"lease_namespace": "infra"}),
+    "--lease-duration": ("1m", {"lease_seconds": 60.0}),
     "--log-level": ("debug", {"log_level": "debug"}),
     "--log-format": ("text", {"log_format": "text"}),
 }  # fmt: skip
@@ -33,6 +40,15 @@ BAD = [
     ("--allow-probe-cidr", "loopback", '"loopback" is not a network; write for example 127.0.0.0/8'),
     ("--allow-probe-cidr", "10.1.2.3/8", '"10.1.2.3/8" is not a network; write for example 10.0.0.0/8'),
     ("--allow-probe-cidr", "127.0.0.0/8,0.0.0.0/33", '"0.0.0.0/33" is not a network'),
+    ("--max-policies-per-namespace", "many", '"many" is not a number; write for example 100, or 0 for no limit'),
+    ("--max-policies-per-namespace", "-1", '"-1" is not a number'),
+    ("--max-providers-per-namespace", "1.5", '"1.5" is not a number'),
+    ("--max-providers-per-namespace", "1" * 10, '"1111111111" is not a number'),
+    ("--leader-elect", "perhaps", '"perhaps" is neither true nor false'),
+    ("--lease-name", "Our Lease", '"Our Lease" is not the name of a Lease'),
+    ("--lease-namespace", "A", '"A" is not the name of a namespace'),
+    ("--lease-duration", "10", '"10" is not a duration from 2s to 600s'),
+    ("--lease-duration", "1s", '"1s" is not a duration from 2s to 600s'),
     ("--log-level", "loud", '"loud" is not known; write one of debug, info, warning, error'),
     ("--log-format", "xml", '"xml" is not known; write one of json, text'),
 ]
@@ -61,6 +77,11 @@ def test_the_defaults_are_these() -> None:
         ca_file=None,
         log_level="info",
         log_format="json",
+        limits=Limits(policies=100, providers=1000),
+        leader_elect=False,
+        lease_name="providerswitch",
+        lease_namespace=None,
+        lease_seconds=10.0,
     )
 
 
@@ -88,6 +109,10 @@ def test_the_flag_wins_over_the_environment(flag: str) -> None:
     other = {
         "--listen": "0.0.0.0:1",
         "--allow-probe-cidr": "10.0.0.0/8",
+        "--max-policies-per-namespace": "7",
+        "--max-providers-per-namespace": "7",
+        "--leader-elect": "false",
+        "--lease-duration": "3s",
         "--log-level": "error",
         "--log-format": "json",
     }

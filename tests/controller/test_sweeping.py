@@ -85,3 +85,14 @@ async def test_a_list_that_fails_forgets_nothing_and_is_tried_again(registry: Re
     await asyncio.sleep(SWEEP_SECONDS)
     assert gone == [KEY]
     task.cancel()
+
+
+async def test_a_sweep_that_is_asked_for_comes_at_once(registry: Registry) -> None:
+    gone: list[ObjectKey] = []
+    soon = asyncio.Event()
+    task = asyncio.create_task(sweep_forever(Listing("uid-9"), (), registry, gone.append, lambda: None, soon))
+    await asyncio.sleep(1)
+    soon.set()
+    await asyncio.sleep(0.1)
+    assert gone == [KEY]
+    task.cancel()

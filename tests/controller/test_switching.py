@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, SERVICE, Cluster, policy
+from tests.support.virtual_time import elapsed
 
 from providerswitch.api.errors import ApiServerError, UserError
 from providerswitch.controller.policy import Policy, parse_policy
@@ -74,6 +75,38 @@ async def test_a_refusal_puts_the_former_choice_back_everywhere(cluster: Cluster
     assert 'apply Service "team-a/llm"' in refused.value.message
     assert revisions(cluster) == ["1", "1"]
     assert cluster.published == "openai"
+
+
+NO_ROLES_YET = ApiServerError("apply", 403, 'services "llm" is forbidden: User "us" cannot patch resource "services"')
+
+
+async def test_an_api_server_that_does_not_know_its_roles_yet_is_asked_once_more(cluster: Cluster) -> None:
+    await publish(cluster, FIRST)
+    refuse(cluster, "PATCH", SERVICE, NO_ROLES_YET)
+    asyncio.get_running_loop().call_later(0.5, setattr, cluster.api, "trouble", lambda _method, _path: None)
+
+    await publish(cluster, SECOND, FIRST)
+
+    assert revisions(cluster) == ["2", "2"]
+
+
+async def test_missing_rights_that_last_are_a_refusal(cluster: Cluster) -> None:
+    await publish(cluster, FIRST)
+    refuse(cluster, "PATCH", SERVICE, NO_ROLES_YET)
+
+    with pytest.raises(UserError, match="The former choice stays published"):
+        await publish(cluster, SECOND, FIRST)
+    assert revisions(cluster) == ["1", "1"]
+
+
+async def test_what_admission_forbids_is_put_back_at_once(cluster: Cluster) -> None:
+    await publish(cluster, FIRST)
+    refuse(cluster, "PATCH", SERVICE, 403)
+    began = elapsed()
+
+    with pytest.raises(UserError):
+        await publish(cluster, SECOND, FIRST)
+    assert elapsed() - began < 0.1
 
 
 async def test_with_no_former_choice_what_was_published_is_taken_away(cluster: Cluster) -> None:

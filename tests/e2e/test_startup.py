@@ -111,8 +111,9 @@ def account(admin: Kubectl, plane: ControlPlane, name: str, folder: Path) -> Pat
 
 def role(kind: str, name: str, namespace: str | None = None, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the operator's role as a role of this kind, but for the rules about some resources."""
-    documents = yaml.safe_load_all((ROOT / "manifests" / "rbac.yaml").read_text())
-    rules = next(each for each in documents if each["kind"] == "ClusterRole")["rules"]
+    documents = yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text())
+    named = (each for each in documents if each["metadata"]["name"] == "providerswitch")
+    rules = next(each for each in named if each["kind"] == "ClusterRole")["rules"]
     kept = [rule for rule in rules if not set(rule["resources"]) & set(without)]
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": kept}

@@ -54,6 +54,24 @@ async def test_body_query_types_and_token_reach_the_server() -> None:
     assert asked.headers["authorization"] == "Bearer t0ken"
 
 
+async def test_a_replica_that_does_not_lead_reads_and_writes_nothing() -> None:
+    async with serving(says(200, {"kind": "ConfigMap"})) as (server, client):
+        fenced = KubeClient(client._api, lambda: 0.0)
+        await fenced.request("GET", PATH, what=WHAT)
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(ApiServerError, match="does not hold the Lease, so nothing was sent"):
+                await fenced.request(method, PATH, what=WHAT, body={})
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+async def test_a_write_has_to_end_before_another_replica_may_begin() -> None:
+    async with serving(stays_open()) as (server, client):
+        fenced = KubeClient(client._api, lambda: 0.2)
+        with pytest.raises(ApiServerError, match="TimeoutError"):
+            await fenced.request("PATCH", PATH, what=WHAT, body={}, query={"force": "true"})
+    assert [asked.query for asked in server.asked] == [{"force": "true", "timeout": "0.200s"}]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 504])
 async def test_a_refusal_carries_its_status_and_the_servers_own_words(status: int) -> None:
     error = await failure(refuses(status, "configmaps is forbidden"))

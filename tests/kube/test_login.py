@@ -1,15 +1,20 @@
 """Finding the API server: what works, and what a user reads when nothing does."""
 
 import base64
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 
 from providerswitch.api.errors import UserError
-from providerswitch.kube.login import log_in
+from providerswitch.controller.handlers import connection
+from providerswitch.kube import login as module
+from providerswitch.kube.login import Login, log_in
 
 KEY = "sk-secret-0123456789"
+Headers = Callable[[Login], Awaitable[dict[str, str]]]
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +140,68 @@ async def test_a_certificate_that_is_none_is_found_when_the_client_is_made(tmp_p
 async def test_a_login_prints_no_token(tmp_path: Path) -> None:
     login = await log_in(write(tmp_path, kubeconfig()))
     assert KEY not in f"{login} {login!r}"
+
+
+@pytest.fixture
+def pod(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder that the kubelet fills in a Pod."""
+    folder = tmp_path / "serviceaccount"
+    folder.mkdir()
+    (folder / "token").write_text(KEY)
+    trustme.CA().cert_pem.write_to_path(folder / "ca.crt")
+    monkeypatch.setattr(module, "SERVICE_ACCOUNT", folder)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    return folder
+
+
+async def test_in_a_pod_the_service_account_is_taken(pod: Path) -> None:
+    login = await log_in(None)
+    assert (login.server, login.configuration.ssl_ca_cert) == ("https://10.96.0.1:443", str(pod / "ca.crt"))
+    assert await login.bearer_token() == KEY
+
+
+async def headers_of_kopf(login: Login) -> dict[str, str]:
+    """Return what kopf's requests carry."""
+    return (await connection(login)).as_http_headers()
+
+
+async def headers_of_client(login: Login) -> dict[str, str]:
+    """Return what our own client's requests carry."""
+    headers: dict[str, str] = {}
+    client = login.open()
+    await client.update_params_for_auth(headers, [], ["BearerToken"], "/", "GET", None)
+    await client.close()
+    return headers
+
+
+@pytest.mark.parametrize("headers_of", [headers_of_kopf, headers_of_client])
+async def test_in_a_pod_each_request_carries_the_token_as_it_is_now(pod: Path, headers_of: Headers) -> None:
+    login = await log_in(None)
+    assert (await headers_of(login)).popitem()[1] == f"Bearer {KEY}"
+    (pod / "token").write_text("renewed\n")
+    assert (await headers_of(login)).popitem()[1] == "Bearer renewed"
+
+
+@pytest.mark.parametrize("text", [None, b"", b"\n", b"\xff"])
+async def test_a_token_that_cannot_be_read_for_a_moment_leaves_the_last_one(pod: Path, text: bytes | None) -> None:
+    login = await log_in(None)
+    if text is None:
+        (pod / "token").unlink()
+    else:
+        (pod / "token").write_bytes(text)
+    assert await login.bearer_token() == KEY
+
+
+@pytest.mark.parametrize("headers_of", [headers_of_kopf, headers_of_client])
+async def test_a_token_file_of_a_kubeconfig_is_read_again_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers_of: Headers
+) -> None:
+    (tmp_path / "token").write_text(KEY)
+    login = await log_in(write(tmp_path, kubeconfig(user={"tokenFile": str(tmp_path / "token")})))
+    (tmp_path / "token").write_text("renewed")
+    assert (await headers_of(login)).popitem()[1] == f"Bearer {KEY}"
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0)
+    assert (await headers_of(login)).popitem()[1] == "Bearer renewed"
+    (tmp_path / "token").unlink()
+    assert (await headers_of(login)).popitem()[1] == "Bearer renewed"

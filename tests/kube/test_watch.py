@@ -245,3 +245,38 @@ async def test_an_expired_watch_is_told_as_routine(caplog: pytest.LogCaptureFixt
     async with watching(lists(5), streams(error(410, "too old")), lists(9), streams(then=stays_open())) as heard:
         await eventually(lambda: heard.watches() == ["5", "9"])
     assert caplog.records[0].getMessage() == "watch interrupted: expired, listing again"
+
+
+async def test_a_list_of_an_earlier_time_than_what_was_told_undoes_it() -> None:
+    told: list[tuple[str, bool]] = []
+
+    def listed(version: str, undone: bool) -> None:  # noqa: FBT001  # as the listener is called
+        told.append((version, undone))
+
+    broken = streams(event("ADDED", "a", 90), then=hangs_up)
+    async with serving(lists(80), broken, lists(60), broken, lists(95), streams(then=stays_open())) as (server, client):
+        heard = Heard(server)
+        own = heard.listener()
+        listener = Listener(
+            own.replaced, own.changed, own.deleted, lambda version, undone: told.append((version, undone))
+        )
+        task = asyncio.create_task(watch_forever(client, WATCHED, listener, pause=heard.pause))
+        await eventually(lambda: len(told) == 3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert told == [("80", False), ("60", True), ("95", False)]
+
+
+async def test_a_watch_that_says_nothing_at_all_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providerswitch.kube.watch.QUIET_SECONDS", 0.2)
+    async with watching(lists(5), streams(then=stays_open()), lists(9), streams(then=stays_open())) as heard:
+        await eventually(lambda: heard.watches()[:2] == ["5", "9"])
+
+
+async def test_an_overloaded_api_server_is_left_alone_as_long_as_it_asks() -> None:
+    async def overloaded(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"kind": "Status", "code": 429}, status=429, headers={"Retry-After": "7"})
+
+    async with watching(overloaded, lists(5), streams(then=stays_open())) as heard:
+        await eventually(heard.watches)
+        assert heard.pauses == [7.0]

@@ -178,7 +178,7 @@ def test_what_was_published_is_read_back_to_the_microsecond() -> None:
     names,
     st.none() | names,
     st.text(max_size=200),
-    st.integers(1, 2**63 - 1),
+    st.integers(1, 10**12),
     st.timedeltas(timedelta(0), timedelta(days=9999)),
 )
 def test_whatever_is_published_can_be_read_back(

@@ -35,14 +35,16 @@ class ApiServerError(ProviderSwitchError):
         what: the operation and its object, e.g. `apply ConfigMap "a/b"`.
         status: the HTTP status, or None when no answer came, or none that could be read.
         detail: the API server's own `message` field, "" when there is none.
+        retry_after: seconds to wait before another try, as the API server asked; 0 where it did not.
     """
 
-    def __init__(self, what: str, status: int | None, detail: str = "") -> None:
+    def __init__(self, what: str, status: int | None, detail: str = "", retry_after: float = 0.0) -> None:
         cause = f"HTTP {status}" if status else "no answer"
         super().__init__(f"{what}: {cause}{': ' + detail if detail else ''}")
         self.what = what
         self.status = status
         self.detail = detail
+        self.retry_after = retry_after
 
 
 class InvariantError(ProviderSwitchError):

@@ -9,6 +9,8 @@ from pydantic import Field, PlainSerializer, StringConstraints
 from providerswitch.api.fields import Model
 from providerswitch.api.health import HealthClass
 
+LARGEST_NUMBER = 10**12
+"""No count and no span of a status comes near it: one with more was not written by us."""
 HISTORY_LIMIT = 50
 """Switches that a status may hold; the operator keeps fewer."""
 

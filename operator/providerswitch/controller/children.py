@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from providerswitch.api import meta
 from providerswitch.kube.client import Object
@@ -18,10 +19,14 @@ class Children:
 
     Args:
         on_change: called with each object that changed or went, our own writes included.
+
+    Attributes:
+        on_undone: called when an object is of an earlier time than before: the API server was restored from a backup.
     """
 
     def __init__(self, on_change: Callable[[TargetKey, Object], None]) -> None:
         self._on_change = on_change
+        self.on_undone: Callable[[], None] = lambda: None
         self._seen: dict[TargetKey, Object] = {}
         self._owned: dict[ObjectKey, set[TargetKey]] = defaultdict(set)
 
@@ -62,39 +67,77 @@ class Children:
 
         Lists leave out `kind`, so it is put back.
         """
+        history = _History()
 
         def replaced(objects: list[Object]) -> None:
             found = {target_key(obj): obj for obj in (_complete(item, kind) for item in objects)}
-            known = (
-                target for target in self._seen if target.kind == kind and namespace in {None, target.key.namespace}
-            )
-            gone = [target for target in known if target not in found]
-            for target in gone:
-                obj = self._take(target)
-                if obj:
-                    self._on_change(target, obj)
-            for target, current in found.items():
-                self._see(target, current)
+            for target in self._known(kind, namespace) - found.keys():
+                if not history.precedes(self._seen[target]):
+                    self._lose(target)
+            for target, obj in found.items():
+                known = self._seen.get(target)
+                if known is None or not history.precedes(known, obj):
+                    self._compare(known, obj)
+                    self._believe(target, obj)
 
         def changed(obj: Object) -> None:
-            self._see(target_key(obj), obj)
+            if not self._outdated(target_key(obj), obj):
+                self._believe(target_key(obj), obj)
 
         def deleted(obj: Object) -> None:
             if not self._outdated(target_key(obj), obj):
                 self._take(target_key(obj))
                 self._on_change(target_key(obj), obj)
 
-        return Listener(replaced, changed, deleted)
+        return Listener(replaced, changed, deleted, history.begin)
 
-    def _see(self, target: TargetKey, obj: Object) -> None:
-        if not self._outdated(target, obj):
-            self._put(target, obj)
+    def _compare(self, known: Object | None, listed: Object) -> None:
+        """An object only gets higher versions, unless its history is undone."""
+        if known and _version(listed) < _version(known):
+            self.on_undone()
+
+    def _known(self, kind: str, namespace: str | None) -> set[TargetKey]:
+        return {target for target in self._seen if target.kind == kind and namespace in {None, target.key.namespace}}
+
+    def _lose(self, target: TargetKey) -> None:
+        obj = self._take(target)
+        if obj:
             self._on_change(target, obj)
+
+    def _believe(self, target: TargetKey, obj: Object) -> None:
+        self._put(target, obj)
+        self._on_change(target, obj)
 
     def _outdated(self, target: TargetKey, obj: Object) -> bool:
         """Tell whether a newer state is known: our own writes are remembered before the watch tells of older ones."""
         known = self._seen.get(target)
         return known is not None and _version(obj) < _version(known)
+
+
+@dataclass(slots=True)
+class _History:
+    """Tells a list from our own writes that came after it.
+
+    Attributes:
+        listed: the version of the last list; None before it is known.
+        undone: the last list is of an earlier time than what was told before, as after the restore of a backup. What
+            was known then must not be taken for newer.
+    """
+
+    listed: int | None = None
+    undone: bool = False
+
+    def begin(self, version: str, undone: bool) -> None:  # noqa: FBT001  # as the listener is called
+        """Take note of a list whose objects are about to be told."""
+        self.listed, self.undone = int(version), undone
+
+    def precedes(self, known: Object, listed: Object | None = None) -> bool:
+        """Tell whether the list is of a time before a known state; without its version, that of the object must do."""
+        if self.undone:
+            return False
+        if self.listed is not None:
+            return self.listed < _version(known)
+        return listed is not None and _version(listed) < _version(known)
 
 
 def _version(obj: Object) -> int:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from providerswitch.api.selection import Strategy
 from providerswitch.api.status import PolicyStatus, Switch
 from providerswitch.controller.policy import Policy
-from providerswitch.core.health import HealthRules, ProviderHealth
+from providerswitch.core.event_room import EventRoom
+from providerswitch.core.health import HealthRules, ProviderHealth, succeed
 from providerswitch.core.memory import Memory, Publication
 from providerswitch.core.outcome import Tier
 from providerswitch.core.report import Problem
@@ -23,10 +24,12 @@ class Entry:
     """One policy.
 
     Attributes:
-        newest: the last spec that could be parsed.
+        newest: the last spec that could be parsed and has a place in its namespace.
+        offered: the last spec that could be parsed.
         policy: the spec that is being worked on; it does not change while a reconcile runs.
         spec_problem: why the newest spec could not be.
         status: as last written to (or first read from) the API server.
+        following: another replica leads, this one only probes.
         restored: memory has been compared with what is published.
         targets, problems: what the last gathering found; by provider name.
         mistakes: parts of the spec that are ignored until they are mended.
@@ -35,6 +38,7 @@ class Entry:
         unannounced: switches that no Event tells of yet.
         publish_problem: why the last publication was refused.
         retries: consecutive failed reconciles.
+        left_alone_until: the API server asked to be left alone until then, in the time of the loop.
         refused: the last publication was refused, so that the next is rehearsed.
         paid_at: start of the last billed probe of each provider that this policy was charged for.
         passed_over: candidates that did not answer their validation probe in the present reconcile.
@@ -46,6 +50,7 @@ class Entry:
         written: the status as it stands at the API server, as far as it is known, and when it was written.
         arrived_at: when the newest spec came in and is not in force yet.
         config_load: from the arrival of the last changed spec to its decision in force.
+        event_room: None before the first Event.
     """
 
     key: ObjectKey
@@ -54,7 +59,9 @@ class Entry:
     memory: Memory
     policy: Policy | None = None
     newest: Policy | None = None
+    offered: Policy | None = None
     spec_problem: Problem | None = None
+    following: bool = False
     restored: bool = False
     secrets: frozenset[ObjectKey] = frozenset()
     targets: Mapping[str, ProbeTarget] = field(default_factory=dict)
@@ -78,11 +85,37 @@ class Entry:
     written_at: datetime | None = None
     arrived_at: datetime | None = None
     config_load: timedelta | None = None
+    event_room: EventRoom | None = None
     last_log: str = ""
     dirty: bool = False
     retries: int = 0
+    left_alone_until: float = 0.0
     task: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
+
+    @property
+    def may_bill(self) -> bool:
+        """Whether requests that cost money are made for it."""
+        return self.exhausted is None and not self.following
+
+    def anew(self, status: PolicyStatus, memory: Memory) -> "Entry":
+        """Return the entry that a restart would begin with, but for what was learned of the providers meanwhile."""
+        known = {name: succeed(own, memory.healths.get(name)) for name, own in self.healths.items()}
+        return Entry(
+            self.key,
+            self.uid,
+            status,
+            memory,
+            policy=self.policy,
+            newest=self.newest,
+            offered=self.offered,
+            spec_problem=self.spec_problem,
+            secrets=self.secrets,
+            targets=self.targets,
+            problems=self.problems,
+            acquaintances=self.acquaintances,
+            healths={**memory.healths, **known},
+        )
 
     @property
     def rules(self) -> HealthRules:

@@ -78,7 +78,7 @@ class Evidence:
         assert entry.policy is not None
         spec = entry.policy.spec
         readable = not any(mistake.reason == "QualityChecksInvalid" for mistake in entry.mistakes)
-        checks = spec.quality_checks if entry.exhausted is None and readable else None
+        checks = spec.quality_checks if entry.may_bill and readable else None
         well = [target for name, target in entry.targets.items() if name not in entry.problems]
         self.quality.subscribe(entry.key, dict.fromkeys(well, checks) if checks else {})
         self.pages.subscribe(entry.key, frozenset(each.status_page for each in spec.providers if each.status_page))

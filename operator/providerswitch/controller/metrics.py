@@ -1,12 +1,14 @@
 """Prometheus metrics. Names and labels are listed in docs/reference/metrics.md."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from providerswitch.api.status import HealthState, Switch
+from providerswitch.api.health_check import Budget
+from providerswitch.api.status import Condition, HealthState, Reliability, Switch
 from providerswitch.controller.figures import Figures
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.objects import ObjectKey
@@ -14,6 +16,7 @@ from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.target import ProbeTarget
 
 POLICY = ("namespace", "policy")
+ERRORS: Final = ("ApiServerError", "InvariantError", "Unexpected")
 FINE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 COARSE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -23,24 +26,57 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
-        histogram = partial(Histogram, registry=registry)
         self._hosts: set[str] = set()
         self._active: dict[ObjectKey, str] = {}
+        self._over: dict[str, int] = {}
         self._states: dict[ObjectKey, dict[str, HealthState]] = {}
+        self._conditions: dict[ObjectKey, frozenset[tuple[str, ...]]] = {}
+        self._seen: dict[ObjectKey, Reliability] = {}
         self.figures = Figures(registry)
+        self._add_policies()
+        self._add_switches()
+        self._add_probes()
+        self._add_operator()
+
+    def _add_policies(self) -> None:
+        gauge, counter = partial(Gauge, registry=self.registry), partial(Counter, registry=self.registry)
         self.active = gauge("providerswitch_active_provider", "1 for the provider that serves", (*POLICY, "provider"))
         self.state = gauge(
             "providerswitch_provider_state", "1 for the health state a provider is in", (*POLICY, "provider", "state")
         )
         self.ready = gauge("providerswitch_policy_ready", "1 while condition Ready is True", POLICY)
+        self.conditions = gauge(
+            "providerswitch_policy_condition",
+            "1 for the status and reason of a condition",
+            (*POLICY, "condition", "status", "reason"),
+        )
+        self.watched = counter(
+            "providerswitch_policy_watched_seconds_total",
+            "Time in which it was known whether consumers had a working provider, since this process began to look",
+            POLICY,
+        )
+        self.unserved = counter(
+            "providerswitch_policy_unserved_seconds_total",
+            "Of the watched time, time in which consumers had no working provider",
+            POLICY,
+        )
+        self.budget_probes_limit = gauge(
+            "providerswitch_policy_budget_probes_limit", "Billed requests a day that the budget allows", POLICY
+        )
+        self.budget_cost_limit = gauge(
+            "providerswitch_policy_budget_cost_limit", "Money a day that the budget allows", POLICY
+        )
+
+    def _add_switches(self) -> None:
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         self.switches = counter(
             "providerswitch_switches_total", "Switches by trigger and outcome", (*POLICY, "trigger", "outcome")
         )
-        self.last_switch = gauge(
+        self.last_switch = Gauge(
             "providerswitch_last_switch_timestamp_seconds",
             "When the active provider last changed; time() minus this is the time since",
             POLICY,
+            registry=self.registry,
         )
         self.switch_seconds = histogram(
             "providerswitch_switch_duration_seconds",
@@ -69,6 +105,9 @@ class Metrics:
             "Switches for the better that flap control held back",
             (*POLICY, "trigger"),
         )
+
+    def _add_probes(self) -> None:
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         self.hints = counter("providerswitch_hints_total", "Hints that led to a probe at once", ("source",))
         self.quality_checks = counter(
             "providerswitch_quality_checks_total", "Golden prompts by verdict", ("type", "host", "verdict")
@@ -79,8 +118,17 @@ class Metrics:
         self.probe_seconds = histogram(
             "providerswitch_probe_duration_seconds", "Duration of probes", ("type",), buckets=FINE_SECONDS
         )
+
+    def _add_operator(self) -> None:
+        gauge, counter = partial(Gauge, registry=self.registry), partial(Counter, registry=self.registry)
         self.targets = gauge("providerswitch_probe_targets", "Distinct probe targets")
         self.policies = gauge("providerswitch_policies", "Policies served")
+        self.leader = gauge("providerswitch_leader", "1 while this replica decides and writes, 0 while it stands by")
+        self.over_limit = gauge(
+            "providerswitch_policies_over_limit",
+            "Policies that are not served as they ask, because their namespace is at a limit",
+            ("namespace",),
+        )
         self.frozen = gauge("providerswitch_frozen", "1 while the cluster's own network is at fault")
         self.drift = counter(
             "providerswitch_drift_repairs_total", "Published objects put right after foreign edits", POLICY
@@ -91,12 +139,14 @@ class Metrics:
             "Failed reconciles: ApiServerError, InvariantError or Unexpected",
             ("error",),
         )
+        for error in ERRORS:
+            self.errors.labels(error)
 
     def count_probe(self, target: ProbeTarget, outcome: Outcome) -> None:
         """Count one probe."""
         self._hosts.add(target.host)
         self.probes.labels(target.type, target.host, outcome.tier, outcome.health_class).inc()
-        self.probe_seconds.labels(target.type).observe((outcome.ended_at - outcome.started_at).total_seconds())
+        self.probe_seconds.labels(target.type).observe(outcome.took.total_seconds())
 
     def count_answer(self, target: ProbeTarget, asked: Asked) -> None:
         """Count the answer to one golden prompt."""
@@ -138,11 +188,68 @@ class Metrics:
         for provider, state in states.items():
             self.state.labels(key.namespace, key.name, provider, state).set(1)
 
+    def show_conditions(self, key: ObjectKey, conditions: Sequence[Condition]) -> None:
+        """Show status and reason of each condition, and no other."""
+        found = frozenset((each.type, each.status, each.reason) for each in conditions)
+        for gone in self._conditions.get(key, frozenset()) - found:
+            self.conditions.remove(key.namespace, key.name, *gone)
+        self._conditions[key] = found
+        for labels in found:
+            self.conditions.labels(key.namespace, key.name, *labels).set(1)
+
+    def count_service(self, key: ObjectKey, seen: Reliability | None) -> None:
+        """Count the time since the last call, as consumers saw it; what an earlier process saw is no part of it."""
+        if seen is None:
+            return
+        former, self._seen[key] = self._seen.get(key, seen), seen
+        watched, unserved = (counter.labels(key.namespace, key.name) for counter in (self.watched, self.unserved))
+        watched.inc(max(0, seen.observed_seconds - former.observed_seconds))
+        unserved.inc(max(0, seen.down_seconds - former.down_seconds))
+
+    def show_budget(self, key: ObjectKey, budget: Budget | None) -> None:
+        """Show the limits that a policy has, and no other."""
+        limits = (
+            (self.budget_probes_limit, budget.probes_per_day if budget else None),
+            (self.budget_cost_limit, budget.cost_per_day if budget else None),
+        )
+        for gauge, limit in limits:
+            if limit is None:
+                gauge.remove(key.namespace, key.name)
+            else:
+                gauge.labels(key.namespace, key.name).set(limit)
+
+    def show_over_limit(self, over: Mapping[str, int]) -> None:
+        """Show how many policies of each namespace are over a limit; a namespace without any has no series."""
+        if over == self._over:
+            return
+        for namespace in self._over.keys() - over.keys():
+            self.over_limit.remove(namespace)
+        self._over = dict(over)
+        for namespace, policies in over.items():
+            self.over_limit.labels(namespace).set(policies)
+
     def forget(self, key: ObjectKey) -> None:
         """Drop all series of a policy that is gone."""
-        self._active.pop(key, None)
-        self._states.pop(key, None)
+        for kept in (self._active, self._states, self._conditions, self._seen):
+            kept.pop(key, None)
         labels = {"namespace": key.namespace, "policy": key.name}
-        for metric in (self.active, self.state, self.ready, self.switches, self.last_switch, self.drift, self.held):
+        for metric in self._of_policies:
             metric.remove_by_labels(labels)
         self.figures.forget(key)
+
+    @property
+    def _of_policies(self) -> tuple[Counter | Gauge, ...]:
+        return (
+            self.active,
+            self.state,
+            self.ready,
+            self.conditions,
+            self.watched,
+            self.unserved,
+            self.budget_probes_limit,
+            self.budget_cost_limit,
+            self.switches,
+            self.last_switch,
+            self.drift,
+            self.held,
+        )

@@ -8,18 +8,22 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import kopf
-
 from providerswitch.api.health_check import QualityChecks
 from providerswitch.controller.children import SELECTOR, Children, policy_of
+from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
-from providerswitch.controller.handlers import build_kopf_registry, build_kopf_settings
+from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.returning import watch_return
+from providerswitch.controller.startup import wait_until_served
+from providerswitch.controller.stocktaking import take_stock
 from providerswitch.controller.sweeping import sweep_forever
+from providerswitch.controller.term import Term
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.election import Election
 from providerswitch.kube.login import Login
 from providerswitch.kube.objects import SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
@@ -39,7 +43,9 @@ class Operator:
     """The parts of the operator, and the wires between them. `main.py` makes it.
 
     Attributes:
+        election: decides whether this replica leads; None where there is no other.
         ready: what is published is known, and policies are being watched.
+        look_soon: asks for a comparison of the policies that are served with those that exist.
     """
 
     client: KubeClient
@@ -53,8 +59,12 @@ class Operator:
     scheduler: Scheduler
     evidence: Evidence
     clock: Callable[[], datetime]
+    election: Election | None = None
     ready: bool = False
+    look_soon: asyncio.Event = field(default_factory=asyncio.Event)
+    _undone: asyncio.Event = field(default_factory=asyncio.Event)
     _watching: list[asyncio.Task[None]] = field(default_factory=list)
+    _standing: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
@@ -63,7 +73,8 @@ class Operator:
         A task that is cancelled from within ends silently, task group or not.
         """
         asking = self.scheduler.alive and self.evidence.alive
-        return asking and not any(task.done() for task in self._watching)
+        stands = self._standing is None or not self._standing.done()
+        return asking and stands and not any(task.done() for task in self._watching)
 
     async def run(self, take_signals: Callable[[], None]) -> None:
         """Work until cancelled; what is under way then gets a moment to finish.
@@ -75,6 +86,7 @@ class Operator:
             ExceptionGroup: a task ended that must not end; the process should exit and be restarted.
         """
         known = [asyncio.Event() for _ in self._watches(None)]
+        self.children.on_undone = self._undone.set
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._watching = [
@@ -83,10 +95,17 @@ class Operator:
                 ]
                 self._watching.append(
                     tasks.create_task(
-                        sweep_forever(self.client, self.namespaces, self.registry, self.forget, self._tidy)
+                        sweep_forever(
+                            self.client, self.namespaces, self.registry, self.forget, self._tidy, self.look_soon
+                        )
                     )
                 )
+                self._watching.append(
+                    tasks.create_task(watch_return(self.client, self.namespaces, self._anyone_waits, self._on_return))
+                )
                 await asyncio.gather(*(event.wait() for event in known))
+                await self._take_stock()
+                self._stand_for_election(tasks)
                 self.reconciler.start()
                 self.ready = True
                 await self._follow_policies(take_signals)
@@ -97,19 +116,50 @@ class Operator:
             await self.evidence.aclose()
             await self.scheduler.aclose()
 
+    def _stand_for_election(self, tasks: asyncio.TaskGroup) -> None:
+        if self.election is None:
+            self.metrics.leader.set(1)
+            return
+        term = Term(self.client, self.namespaces, self.registry, self.reconciler, self.children, self.metrics)
+        term.end()
+        self._standing = tasks.create_task(self.election.run(term.begin, term.end))
+
+    async def _step_down(self) -> None:
+        """Let another replica go on at once."""
+        if self._standing:
+            self._standing.cancel()
+            await asyncio.wait([self._standing])
+
+    async def _take_stock(self) -> None:
+        """Take in all policies before the first is served; which of them have a place depends on all of them."""
+        policies = await take_stock(self.client, self.namespaces)
+        self.registry.allot(policies)
+        for policy in policies:
+            self.on_policy("", policy)
+            await asyncio.sleep(0)
+
     async def _follow_policies(self, take_signals: Callable[[], None]) -> None:
-        started = asyncio.Event()
-        kopf_task = asyncio.create_task(self._run_kopf(started))
-        taking = asyncio.create_task(_after(started, take_signals))
+        kopf_task = asyncio.create_task(follow_policies(self._run_kopf, take_signals, self._recover))
         try:
             await asyncio.wait([kopf_task])
         finally:
             self.ready = False
             await self.reconciler.finish(self.registry)
-            for task in (taking, kopf_task):
-                task.cancel()
-            await asyncio.wait([taking, kopf_task])
+            await self._step_down()
+            kopf_task.cancel()
+            await asyncio.wait([kopf_task])
         await kopf_task
+
+    async def _recover(self) -> None:
+        """Return when policies are served again; until then nobody can tell what is wanted."""
+        self.ready = False
+        await wait_until_served(self.client, self.login.server, self.namespaces, self._forget_all)
+        await self._take_stock()
+        self.ready = True
+
+    def _forget_all(self) -> None:
+        for entry in self.registry:
+            self.forget(entry.key)
 
     def _watches(self, known: list[asyncio.Event] | None) -> list[tuple[Watched, Listener]]:
         """Return what is watched besides the policies; each event is set once the first list is in."""
@@ -123,18 +173,12 @@ class Operator:
         if known is None:
             return wanted
         return [
-            (watched, _announcing(listener, event)) for (watched, listener), event in zip(wanted, known, strict=True)
+            (watched, _announcing(listener, event, self._undone))
+            for (watched, listener), event in zip(wanted, known, strict=True)
         ]
 
     def _run_kopf(self, started: asyncio.Event) -> Coroutine[Any, Any, None]:
-        return kopf.operator(
-            registry=build_kopf_registry(self.login, self.on_policy),
-            settings=build_kopf_settings(),
-            standalone=True,
-            clusterwide=not self.namespaces,
-            namespaces=self.namespaces,
-            ready_flag=started,
-        )
+        return run_kopf(build_kopf_registry(self.login, self.on_policy), self.namespaces, started, self._undone)
 
     def on_policy(self, kind: str, obj: Object) -> None:
         """Take in a policy event. A lost or repeated one costs a look, never a wrong choice."""
@@ -146,11 +190,28 @@ class Operator:
             return
         if former and former.uid != obj["metadata"]["uid"]:
             self.forget(key)
+        elif former and not kind:
+            self._look_again(former, obj)
         if self.registry.put(dict(obj)):
             entry = self.registry.get(key)
             assert entry is not None
             self.reconciler.wake(entry)
-        self.metrics.policies.set(len(self.registry))
+        self._count_policies()
+
+    def _look_again(self, entry: Entry, obj: Object) -> None:
+        """Policies are listed anew: what happened meanwhile was not told, and a backup may have been restored."""
+        self.look_soon.set()
+        status = dict(obj.get("status") or {})
+        if entry.written is not None and entry.written != status:
+            entry.written = status
+            self.reconciler.wake(entry)
+
+    def _anyone_waits(self) -> bool:
+        return any(entry.retries for entry in self.registry)
+
+    def _on_return(self) -> None:
+        """The API server is back: go on with what it did not take."""
+        self.registry.wake_all(entry for entry in self.registry if entry.retries)
 
     def forget(self, key: ObjectKey) -> None:
         """End all work for a policy that is gone."""
@@ -159,9 +220,13 @@ class Operator:
         if entry:
             self.reconciler.stop(entry)
         self.metrics.forget(key)
-        self.metrics.policies.set(len(self.registry))
-        self.metrics.frozen.set(self.registry.network.frozen is not None)
+        self._count_policies()
+        self.metrics.frozen.set(self.registry.networks.any_frozen)
         self.metrics.targets.set(self.scheduler.targets)
+
+    def _count_policies(self) -> None:
+        self.metrics.policies.set(len(self.registry))
+        self.metrics.show_over_limit(self.registry.over_limit)
 
     def _tidy(self) -> None:
         self.metrics.keep_hosts(self.registry.hosts())
@@ -170,7 +235,7 @@ class Operator:
         """Take in a probe's outcome."""
         self.metrics.count_probe(target, outcome)
         self.registry.hear(target, outcome, self.scheduler)
-        self.metrics.frozen.set(self.registry.network.frozen is not None)
+        self.metrics.frozen.set(self.registry.networks.any_frozen)
         self.metrics.targets.set(self.scheduler.targets)
 
     def on_answer(self, target: ProbeTarget, checks: QualityChecks, asked: Asked) -> None:
@@ -197,14 +262,14 @@ class Operator:
         return body is None or drifted(body, self.children.get(target) or {})
 
 
-async def _after(event: asyncio.Event, call: Callable[[], None]) -> None:
-    await event.wait()
-    call()
-
-
-def _announcing(listener: Listener, known: asyncio.Event) -> Listener:
+def _announcing(listener: Listener, known: asyncio.Event, undone: asyncio.Event) -> Listener:
     def replaced(objects: list[Object]) -> None:
         listener.replaced(objects)
         known.set()
 
-    return Listener(replaced, listener.changed, listener.deleted)
+    def listed(version: str, went_back: bool) -> None:  # noqa: FBT001  # as the listener is called
+        listener.listed(version, went_back)
+        if went_back:
+            undone.set()
+
+    return Listener(replaced, listener.changed, listener.deleted, listed)

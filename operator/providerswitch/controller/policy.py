@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from providerswitch.api import meta
 from providerswitch.api.policy import PolicySpec
-from providerswitch.api.status import PolicyStatus
+from providerswitch.api.status import LARGEST_NUMBER, PolicyStatus
 from providerswitch.core.report import Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.events import Regarding
@@ -72,7 +72,15 @@ def _place(path: tuple[int | str, ...]) -> str:
 
 def parse_status(obj: Object) -> PolicyStatus:
     """Return the status that was stored; one that cannot be read counts as lost, and the published objects speak."""
+    found = obj.get("status") or {}
     try:
-        return PolicyStatus.model_validate(obj.get("status") or {})
+        return PolicyStatus.model_validate(found) if _is_believable(found) else PolicyStatus()
     except ValidationError:
         return PolicyStatus()
+
+
+def _is_believable(value: object) -> bool:
+    """Tell whether all numbers are such as an operator writes; one more than the largest int64 could not be stored."""
+    if isinstance(value, dict | list):
+        return all(map(_is_believable, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int | float) or abs(value) <= LARGEST_NUMBER

@@ -76,6 +76,7 @@ class Publisher:
         current, memory = entry.publication, entry.memory
         assert entry.policy is not None
         unheard = memory.active in entry.problems and memory.last_good_generation != entry.policy.generation
+        unheard = unheard or (current is not None and entry.policy.spec.provider(current.active) is None)
         if not made or current is None or entry.publish_problem or unheard:
             return
         chosen = {each.task or "": each.decision.provider or "" for each in made}
@@ -103,7 +104,8 @@ class Publisher:
         """Same provider: publish what the spec changed about it, or put right what others changed."""
         if entry.memory.revision == 0:
             return
-        if decision.provider in entry.problems:
+        assert entry.policy is not None
+        if decision.provider in entry.problems or entry.policy.spec.provider(decision.provider or "") is None:
             await self._keep_last_good(entry)
             return
         current = self._current(entry, decision, case)

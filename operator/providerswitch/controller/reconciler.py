@@ -23,6 +23,7 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
 from providerswitch.controller.spending import look_at_budget
+from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Trigger, next_look
 from providerswitch.core.decide import decide
@@ -78,15 +79,33 @@ class Reconciler:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._open = asyncio.Event()
+        self._turns = Turns()
+        self._leading = True
 
     def start(self) -> None:
         """Let reconciles begin: what is published is known now."""
         self._open.set()
 
+    def follow(self, entries: Iterable[Entry]) -> None:
+        """Decide and write nothing from now on, only probe: another replica does."""
+        self._leading = False
+        for entry in entries:
+            self.stop(entry)
+            self.wake(entry)
+
+    def lead(self, entries: Iterable[Entry]) -> None:
+        """Decide and write from now on."""
+        self._leading = True
+        for entry in entries:
+            self.wake(entry)
+
     def wake(self, entry: Entry) -> None:
         """Ask for a reconcile; repeated calls before it runs are one."""
         if entry.arrived_at is None and entry.newest is not entry.policy:
             entry.arrived_at = self._parts.clock()
+        if (left_alone := _left_alone(entry)) > 0:
+            self._later(entry, left_alone)
+            return
         entry.dirty = True
         if entry.task is None or entry.task.done():
             entry.task = asyncio.create_task(self._drain(entry), name=f"reconcile {entry.key}")
@@ -98,6 +117,7 @@ class Reconciler:
             entry.timer.cancel()
         if entry.task:
             entry.task.cancel()
+            entry.task = None
 
     async def finish(self, entries: Iterable[Entry]) -> None:
         """Let the reconciles under way finish, for a moment, then end all work: the process is about to stop."""
@@ -110,7 +130,8 @@ class Reconciler:
 
     async def _drain(self, entry: Entry) -> None:
         await self._open.wait()
-        while entry.dirty:
+        while entry.dirty and _left_alone(entry) <= 0:
+            await self._turns.take(entry.key.namespace)
             entry.dirty = False
             await self._guarded(entry)
 
@@ -120,7 +141,7 @@ class Reconciler:
             await self.reconcile(entry)
         except ApiServerError as error:
             log.warning("reconcile will be retried: %s", error, extra={"policy": str(entry.key)})
-            self._retry(entry, "ApiServerError")
+            self._retry(entry, "ApiServerError", error.retry_after)
         except InvariantError:
             log.exception("a promise of our own was broken", extra={"policy": str(entry.key)})
             self._retry(entry, "InvariantError")
@@ -130,10 +151,11 @@ class Reconciler:
         else:
             entry.retries = 0
 
-    def _retry(self, entry: Entry, error: str) -> None:
+    def _retry(self, entry: Entry, error: str, at_least: float = 0.0) -> None:
         self._parts.metrics.errors.labels(error).inc()
-        delay = RETRY_SECONDS[min(entry.retries, len(RETRY_SECONDS) - 1)]
+        delay = max(RETRY_SECONDS[min(entry.retries, len(RETRY_SECONDS) - 1)], at_least)
         entry.retries += 1
+        entry.left_alone_until = asyncio.get_running_loop().time() + at_least
         self._later(entry, delay)
 
     def _later(self, entry: Entry, seconds: float) -> None:
@@ -147,7 +169,12 @@ class Reconciler:
         Raises:
             ApiServerError: to be retried.
         """
-        entry.policy = entry.newest
+        entry.policy, entry.following = entry.newest, not self._leading
+        if entry.policy is None:
+            self._rest(entry)
+        if entry.following:
+            await self._keep_warm(entry)
+            return
         if entry.policy is None:
             await self._parts.reporter.report_unreadable(entry)
             return
@@ -162,6 +189,18 @@ class Reconciler:
         background = self._background(entry, tuple(tasks), made.situation)
         await self._parts.reporter.report(entry, held, made.decision, background)
         self._plan_next(entry, (held, *tasks))
+
+    async def _keep_warm(self, entry: Entry) -> None:
+        """Probe what a policy wants without anything that is billed: whoever leads asks that."""
+        if entry.policy:
+            await self._gather(entry)
+
+    def _rest(self, entry: Entry) -> None:
+        """Stop asking for a policy that is not served, or no longer."""
+        if entry.targets:
+            self._parts.registry.rest(entry, self._parts.scheduler)
+            self._parts.evidence.forget(entry.key)
+            self._parts.metrics.forget(entry.key)
 
     def _background(self, entry: Entry, tasks: tuple[Settled, ...], seen: Situation) -> Background:
         assert entry.policy is not None
@@ -194,7 +233,7 @@ class Reconciler:
         entry.mistakes = find_mistakes(policy.spec)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
-        if not entry.restored:
+        if not entry.restored and not entry.following:
             restore(entry, parts.children, parts.clock())
 
     def _take_turn(self, entry: Entry) -> None:
@@ -305,8 +344,13 @@ class Reconciler:
             measures=parts.registry.measuring.measure(entry, parts.evidence.sources, now),
             timetable=consult(policy.spec.schedule, now) if policy.spec.schedule else None,
             failback_token=policy.failback_token,
-            frozen=parts.registry.network.frozen,
+            frozen=parts.registry.networks.frozen(entry.key.namespace),
         )
+
+
+def _left_alone(entry: Entry) -> float:
+    """Return for how many seconds the API server asked not to be asked anything more for a policy."""
+    return entry.left_alone_until - asyncio.get_running_loop().time()
 
 
 def _part(entry: Entry) -> float:

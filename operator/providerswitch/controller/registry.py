@@ -1,28 +1,33 @@
 """All policies, and the routes between them: which targets they probe, who must think again after an outcome."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from providerswitch.api.health_check import QualityChecks
 from providerswitch.api.selection import PrometheusSource
 from providerswitch.api.status import HealthState
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.limits import Admission, providers_of
 from providerswitch.controller.measuring import Measuring
-from providerswitch.controller.network import Network
-from providerswitch.controller.policy import parse_policy, parse_status
+from providerswitch.controller.networks import Networks
+from providerswitch.controller.policy import Policy, parse_policy, parse_status
 from providerswitch.controller.spending import pay, pay_for_probe
 from providerswitch.controller.wanted import Wanted, cadence_of, secrets_of
 from providerswitch.core.health import ProviderHealth, acquit, observe, witness
+from providerswitch.core.limits import Limits
 from providerswitch.core.memory import restore_memory
 from providerswitch.core.outcome import Outcome
-from providerswitch.core.report import Problem
+from providerswitch.core.report import LIMIT_EXCEEDED, Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey, key_of
 from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.scheduler import Scheduler
 from providerswitch.probes.target import ProbeTarget
+
+UNLIMITED: Final = Limits()
 
 
 class Registry:
@@ -30,14 +35,16 @@ class Registry:
 
     Args:
         wake: asks for a reconcile of one policy.
+        limits: of the policies of each namespace.
     """
 
-    def __init__(self, wake: Callable[[Entry], None]) -> None:
+    def __init__(self, wake: Callable[[Entry], None], limits: Limits = UNLIMITED) -> None:
         self._wake = wake
+        self._admission = Admission(limits)
         self._entries: dict[ObjectKey, Entry] = {}
         self._watchers: dict[ProbeTarget, set[ObjectKey]] = defaultdict(set)
         self._secret_users: dict[ObjectKey, set[ObjectKey]] = defaultdict(set)
-        self.network = Network()
+        self.networks = Networks()
         self.measuring = Measuring()
 
     def __iter__(self) -> Iterator[Entry]:
@@ -57,16 +64,59 @@ class Registry:
         if entry is None or entry.uid != uid:
             status = parse_status(obj)
             memory = restore_memory(status)
+            if entry:
+                self._let_in(self._admission.leave(key))
             entry = self._entries[key] = Entry(key, uid, status, memory, healths=dict(memory.healths))
-        return _take(entry, obj)
+        self._admission.meet(obj, entry.status)
+        self._let_in(self._admission.resize(key, providers_of(obj)))
+        return _take(entry, obj, self._admission.refusal(key))
+
+    def _let_in(self, keys: Iterable[ObjectKey]) -> None:
+        """Serve policies that had to wait for a place."""
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry and entry.spec_problem and entry.spec_problem.reason == LIMIT_EXCEEDED:
+                entry.newest, entry.spec_problem = entry.offered, None
+                self._wake(entry)
+
+    def allot(self, policies: Iterable[Object]) -> None:
+        """Decide for all policies that exist, at once, which have a place: a restart has to decide as before.
+
+        Taken in one by one, one that had none might come first and take that of another.
+        """
+        self._admission.begin((obj, parse_status(obj)) for obj in policies)
+        for entry in self:
+            _judge(entry, self._admission.refusal(entry.key))
+            if not self._admission.holds(entry.key):
+                entry.newest = None
+
+    @property
+    def over_limit(self) -> Mapping[str, int]:
+        """How many policies of each namespace have no place, or not as large a one as they ask for."""
+        return self._admission.over()
+
+    def rest(self, entry: Entry, scheduler: Scheduler) -> None:
+        """Stop the probes that only this policy wanted."""
+        scheduler.subscribe(entry.key, {})
+        self._route(entry, frozenset())
+        self._use(entry, frozenset())
+        entry.targets = {}
+
+    def take_over(self, obj: Object) -> None:
+        """Begin anew with a policy from what its status says now; whoever led wrote it until a moment ago."""
+        entry = self._entries.get(key_of(obj))
+        if entry is None or entry.uid != obj["metadata"]["uid"]:
+            self.put(obj)
+            return
+        status = parse_status(obj)
+        self._entries[entry.key] = entry.anew(status, restore_memory(status))
 
     def remove(self, key: ObjectKey, scheduler: Scheduler) -> Entry | None:
         """Forget a policy and stop the probes that only it wanted."""
         entry = self._entries.pop(key, None)
         if entry:
-            scheduler.subscribe(entry.key, {})
-            self._route(entry, frozenset())
-            self._use(entry, frozenset())
+            self.rest(entry, scheduler)
+            self._let_in(self._admission.leave(key))
         return entry
 
     def hosts(self) -> frozenset[str]:
@@ -102,7 +152,7 @@ class Registry:
         entry.acquaintances = {name: known for name, known in entry.acquaintances.items() if name in wanted.targets}
         self._route(entry, frozenset(wanted.targets.values()))
         entry.targets, entry.problems = wanted.targets, wanted.problems
-        cadence = cadence_of(entry.policy.spec.health_check, billed=entry.exhausted is None)
+        cadence = cadence_of(entry.policy.spec.health_check, billed=entry.may_bill)
         scheduler.subscribe(entry.key, dict.fromkeys(wanted.targets.values(), cadence))
         self._learn(entry, scheduler)
 
@@ -122,14 +172,21 @@ class Registry:
             if not watchers:
                 del self._watchers[target]
                 self.measuring.forget(target)
-                self._forget_host(target.host)
+            self._forget_host(target.host, entry.key.namespace)
 
-    def _forget_host(self, host: str) -> None:
+    def _forget_host(self, host: str, namespace: str) -> None:
         """Let the network know that a host is no longer probed; another target may be on it, with another key."""
-        if not self.network.is_silent(host) or any(target.host == host for target in self._watchers):
+        if not self.networks.is_silent(host, namespace) or self._is_probed(host, namespace):
             return
-        if self.network.forget(host):
-            self.wake_all(self)
+        if self.networks.forget(host, namespace):
+            self.wake_all(self._of(namespace))
+
+    def _is_probed(self, host: str, namespace: str) -> bool:
+        keys = (key for target, watchers in self._watchers.items() if target.host == host for key in watchers)
+        return any(key.namespace == namespace for key in keys)
+
+    def _of(self, namespace: str) -> list[Entry]:
+        return [entry for entry in self if entry.key.namespace == namespace]
 
     def _learn(self, entry: Entry, scheduler: Scheduler) -> None:
         """A newcomer to a target that others probe already need not wait for the next probe."""
@@ -140,29 +197,32 @@ class Registry:
 
     def hear(self, target: ProbeTarget, outcome: Outcome, scheduler: Scheduler) -> None:
         """Route an outcome to the policies it concerns, and wake those for which it changes something."""
-        turned = self.network.hear(target.host, outcome)
+        watchers = tuple(self._watchers.get(target, ()))
+        turned = self.networks.hear(target.host, outcome, {key.namespace for key in watchers})
         self.measuring.hear(target, outcome)
-        for key in tuple(self._watchers.get(target, ())):
+        for key in watchers:
             entry = self._entries[key]
             names = [name for name, wanted in entry.targets.items() if wanted == target]
             for name in names:
                 self._consider(entry, name, outcome, scheduler)
             if names and pay_for_probe(entry, names[0], outcome):
                 self._wake(entry)
-        if turned:
-            self._turn(scheduler)
+        for namespace in turned:
+            self._turn(namespace, scheduler)
 
-    def _turn(self, scheduler: Scheduler) -> None:
+    def _turn(self, namespace: str, scheduler: Scheduler) -> None:
         """A freeze began or ended; at its end, all that failed in it are looked at anew."""
-        if self.network.frozen is None:
-            scheduler.doubt(list(self._watchers))
+        entries = self._of(namespace)
+        if self.networks.frozen(namespace) is None:
+            scheduler.doubt({target for entry in entries for target in entry.targets.values()})
         else:
-            self._acquit()
-        self.wake_all(self)
+            self._acquit(entries)
+        self.wake_all(entries)
 
-    def _acquit(self) -> None:
-        for entry in self:
-            entry.healths = {name: acquit(each, self.network.last_answer_at) for name, each in entry.healths.items()}
+    def _acquit(self, entries: Iterable[Entry]) -> None:
+        last = self.networks.last_answer_at
+        for entry in entries:
+            entry.healths = {name: acquit(each, last) for name, each in entry.healths.items()}
 
     def _consider(self, entry: Entry, name: str, outcome: Outcome, scheduler: Scheduler) -> None:
         before = entry.healths[name]
@@ -174,7 +234,7 @@ class Registry:
             self._wake(entry)
 
     def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:
-        silent_with_all = outcome.no_answer and self.network.frozen is not None
+        silent_with_all = outcome.no_answer and self.networks.frozen(entry.key.namespace) is not None
         advance = witness if silent_with_all else observe
         entry.healths[name] = advance(entry.healths[name], outcome, entry.rules)
 
@@ -225,17 +285,31 @@ def _source_of(entry: Entry) -> PrometheusSource | None:
     return source.prometheus if source else None
 
 
-def _take(entry: Entry, obj: Object) -> bool:
+def _take(entry: Entry, obj: Object, refusal: Problem | None) -> bool:
     parsed = parse_policy(obj)
     if isinstance(parsed, Problem):
         changed = entry.spec_problem != parsed
         entry.spec_problem = parsed
         return changed
-    former = entry.newest
-    entry.newest, entry.spec_problem = parsed, None
+    former, problem = entry.offered, entry.spec_problem
+    entry.offered, entry.spec_problem = parsed, None
+    _judge(entry, refusal)
+    return problem != entry.spec_problem or _differ(former, parsed)
+
+
+def _judge(entry: Entry, refusal: Problem | None) -> None:
+    """Put the newest spec to work if there is a place for it; a policy that has grown goes on with its former one."""
+    if entry.spec_problem and entry.spec_problem.reason != LIMIT_EXCEEDED:
+        return
+    entry.spec_problem = refusal
+    if refusal is None:
+        entry.newest = entry.offered
+
+
+def _differ(former: Policy | None, parsed: Policy) -> bool:
     return former is None or replace(former, resource_version="") != replace(parsed, resource_version="")
 
 
 def _same_provider(former: ProbeTarget, target: ProbeTarget) -> bool:
-    """Tell whether a target is asked the same thing as before; whom it fails with does not matter."""
-    return replace(former, failure_domain=target.failure_domain) == target
+    """Tell whether a target is asked the same thing as before; whom it fails with, and how soon, does not matter."""
+    return replace(former, failure_domain=target.failure_domain, timeout=target.timeout) == target

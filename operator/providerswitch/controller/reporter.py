@@ -8,24 +8,21 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from providerswitch.api.errors import ApiServerError
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
 from providerswitch.core.case import Decision
+from providerswitch.core.event_room import EventRoom
 from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, tell_switch
 from providerswitch.core.news import MEASURED_REASONS, is_worth_writing, without_numbers
-from providerswitch.core.report import Background, Problem, Settled, build_status
+from providerswitch.core.report import LIMIT_EXCEEDED, Background, Problem, Settled, build_status
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.events import Regarding, build_event, post_event
 from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply
 
 log = logging.getLogger(__name__)
-
-GONE: Final = frozenset({NOT_FOUND, 409})
-"""The policy was deleted, or deleted and made anew, while its status was on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,13 @@ class Reporter:
             reason=problem.reason,
             message=problem.message,
             last_transition_time=self.clock().replace(microsecond=0),
-            observed_generation=0,
+            observed_generation=entry.offered.generation if entry.offered else 0,
         )
-        self.metrics.ready.labels(entry.key.namespace, entry.key.name).set(0)
+        if problem.reason != LIMIT_EXCEEDED:  # nobody limits how many of those there are
+            self.metrics.ready.labels(entry.key.namespace, entry.key.name).set(0)
+            self.metrics.show_conditions(entry.key, [ready])
         former = condition(entry.status, ConditionType.READY)
-        if former is None or former.message != ready.message:
+        if former is None or _says(former) != _says(ready):
             log.warning("the policy cannot be honoured: %s", problem.message, extra={"policy": str(entry.key)})
             await self._post(entry, PolicyEvent("Warning", problem.reason, problem.message, problem.message))
             await self._write(entry, entry.status.model_copy(update={"conditions": [ready]}))
@@ -96,9 +95,14 @@ class Reporter:
 
     async def _post(self, entry: Entry, event: PolicyEvent) -> None:
         """An Event that cannot be written must not hold up the work."""
-        about = entry.policy.regarding if entry.policy else Regarding(entry.key, entry.uid, "")
+        about, now = entry.policy.regarding if entry.policy else Regarding(entry.key, entry.uid, ""), self.clock()
+        room = (entry.event_room or EventRoom(0, now)).take(now)
+        if room is None:
+            log.debug("an Event is left out, there were too many", extra={"policy": str(entry.key)})
+            return
+        entry.event_room = room
         try:
-            await post_event(self.client, build_event(event, about, self.clock(), self.name))
+            await post_event(self.client, build_event(event, about, now, self.name))
         except ApiServerError as error:
             log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
 
@@ -116,7 +120,7 @@ class Reporter:
         try:
             await apply(self.client, POLICIES, _status_object(entry, rendered), subresource="status")
         except ApiServerError as error:
-            if error.status not in GONE:
+            if error.status != NOT_FOUND:  # it was deleted while its status was on the way
                 raise
 
     def _log(self, entry: Entry, settled: Decision, made: Decision, status: PolicyStatus) -> None:
@@ -146,9 +150,18 @@ class Reporter:
         key = entry.key
         self.metrics.show_active(key, status.active_provider, status.active_since)
         self.metrics.show_states(key, {each.name: each.state for each in status.providers})
+        self.metrics.show_conditions(key, status.conditions)
+        self.metrics.count_service(key, status.resilience.observed if status.resilience else None)
         self.metrics.figures.show(key, status)
         ready = condition(status, ConditionType.READY)
         self.metrics.ready.labels(key.namespace, key.name).set(ready is not None and ready.status == "True")
+        if entry.policy:
+            self.metrics.show_budget(key, entry.policy.spec.health_check.budget)
+
+
+def _says(ready: Condition) -> str:
+    """Return what makes a problem worth telling again; how many others there are does not."""
+    return without_numbers(ready.message) if ready.reason == LIMIT_EXCEEDED else ready.message
 
 
 def told_apart(decision: Decision) -> str:

@@ -22,10 +22,13 @@ def build_app(registry: CollectorRegistry, *, alive: Callable[[], bool], ready: 
 
     `alive` tells whether the process works (if not, Kubernetes restarts it), `ready` whether policies are served.
     """
+    writing = asyncio.Lock()
 
     async def metrics(_: web.Request) -> web.Response:
-        # In a thread: a thousand policies have fifty thousand lines, and probes must not wait for them.
-        body = await asyncio.to_thread(generate_latest, registry)
+        # In a thread: a thousand policies have fifty thousand lines, and probes must not wait for them. One at a time:
+        # whoever reaches the port may ask as often as they like.
+        async with writing:
+            body = await asyncio.to_thread(generate_latest, registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_1_0_0})
 
     async def healthz(_: web.Request) -> web.Response:

@@ -2,18 +2,25 @@
 
 import argparse
 import ipaddress
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from providerswitch.api.durations import parse_duration
 from providerswitch.api.fields import DNS_LABEL
+from providerswitch.core.limits import POLICIES_FLAG, PROVIDERS_FLAG, Limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 NAMESPACE: Final = re.compile(DNS_LABEL)
 HIGHEST_PORT: Final = 65535
+LONGEST_COUNT: Final = 9
+"""Digits of a limit."""
+LEASE_BOUNDS: Final = (2, 600)
+"""Seconds. Below, a busy API server costs the leader its Lease; above, nobody would wait for a replacement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,9 @@ class Settings:
         listen: host and port of /metrics, /healthz and /readyz.
         allowed_networks: otherwise refused addresses that probes may go to.
         ca_file: extra certificate authorities for providers, PEM.
+        limits: of the policies of each namespace.
+        lease_namespace: None is the Pod's own.
+        lease_seconds: how long the Lease holds without being renewed.
     """
 
     kubeconfig: str | None
@@ -34,6 +44,11 @@ class Settings:
     ca_file: str | None
     log_level: str
     log_format: str
+    limits: Limits
+    leader_elect: bool = False
+    lease_name: str = "providerswitch"
+    lease_namespace: str | None = None
+    lease_seconds: float = 10.0
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -45,6 +60,12 @@ def _names(text: str) -> tuple[str, ...]:
 def _name(text: str) -> str:
     if not NAMESPACE.fullmatch(text):
         raise argparse.ArgumentTypeError(f'"{text}" is not the name of a namespace; write for example team-a,team-b')
+    return text
+
+
+def _lease_name(text: str) -> str:
+    if not NAMESPACE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f'"{text}" is not the name of a Lease; write for example providerswitch')
     return text
 
 
@@ -74,6 +95,29 @@ def _suggest(text: str) -> str:
         return "127.0.0.0/8"
 
 
+def _switch(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise argparse.ArgumentTypeError(f'"{text}" is neither true nor false')
+    return text == "true"
+
+
+def _lease_seconds(text: str) -> float:
+    low, high = LEASE_BOUNDS
+    try:
+        seconds = parse_duration(text).total_seconds()
+    except ValueError:
+        seconds = math.nan
+    if not low <= seconds <= high:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a duration from {low}s to {high}s; write for example 10s')
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_COUNT:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number; write for example 100, or 0 for no limit')
+    return int(text)
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
@@ -96,6 +140,22 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
         "help": "let probes go to loopback, link-local or other refused addresses in these networks"}),
     ("--ca-file", "PROVIDERSWITCH_CA_FILE", None, {
         "metavar": "FILE", "help": "certificate authorities to trust for providers besides the public ones"}),
+    ("--leader-elect", "PROVIDERSWITCH_LEADER_ELECT", "false", {
+        "metavar": "true|false", "nargs": "?", "const": True, "type": _switch,
+        "help": "of several replicas let one decide and write; the others probe and stand by (default false)"}),
+    ("--lease-name", "PROVIDERSWITCH_LEASE_NAME", "providerswitch", {
+        "metavar": "NAME", "type": _lease_name, "help": "Lease that the replicas share (default providerswitch)"}),
+    ("--lease-namespace", "PROVIDERSWITCH_LEASE_NAMESPACE", None, {
+        "metavar": "NAMESPACE", "type": _name, "help": "where the Lease lies; without it, in the Pod's own namespace"}),
+    ("--lease-duration", "PROVIDERSWITCH_LEASE_DURATION", "10s", {
+        "metavar": "DURATION", "type": _lease_seconds,
+        "help": "a leader that cannot renew the Lease for so long is replaced (default 10s)"}),
+    (POLICIES_FLAG, "PROVIDERSWITCH_MAX_POLICIES_PER_NAMESPACE", "100", {
+        "metavar": "N", "type": _count,
+        "help": "policies of one namespace that are served; 0 is no limit (default 100)"}),
+    (PROVIDERS_FLAG, "PROVIDERSWITCH_MAX_PROVIDERS_PER_NAMESPACE", "1000", {
+        "metavar": "N", "type": _count,
+        "help": "providers of all policies of one namespace that are served; 0 is no limit (default 1000)"}),
     ("--log-level", "PROVIDERSWITCH_LOG_LEVEL", "info", {
         "metavar": "|".join(LEVELS), "type": _one_of(*LEVELS), "help": "least severity that is logged (default info)"}),
     ("--log-format", "PROVIDERSWITCH_LOG_FORMAT", "json", {
@@ -136,4 +196,9 @@ def read_settings(flags: argparse.Namespace) -> Settings:
         ca_file=flags.ca_file,
         log_level=flags.log_level,
         log_format=flags.log_format,
+        limits=Limits(flags.max_policies_per_namespace, flags.max_providers_per_namespace),
+        leader_elect=flags.leader_elect,
+        lease_name=flags.lease_name,
+        lease_namespace=flags.lease_namespace,
+        lease_seconds=flags.lease_duration,
     )

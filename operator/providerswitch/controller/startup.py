@@ -14,12 +14,14 @@ from typing_extensions import override
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
 from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.objects import NOT_FOUND, POLICIES
+from providerswitch.kube.lease import LEASES
+from providerswitch.kube.objects import NOT_FOUND, POLICIES, ObjectKey
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 2.0
 REVIEW: Final = "review permissions"
+LISTING: Final = "list policies"
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
 CRD_NAME: Final = f"{meta.POLICY_PLURAL}.{meta.GROUP}"
@@ -33,11 +35,13 @@ class Permission:
     group: str
     resource: str
     subresource: str = ""
+    object: ObjectKey | None = None
 
     @override
     def __str__(self) -> str:
         name = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-        return f"{self.verb} {name}{'.' + self.group if self.group else ''}"
+        where = f' "{self.object}"' if self.object else ""
+        return f"{self.verb} {name}{'.' + self.group if self.group else ''}{where}"
 
 
 NEEDED: Final = (
@@ -50,15 +54,28 @@ NEEDED: Final = (
 )  # fmt: skip
 
 
+def needed_for(lease: ObjectKey | None) -> tuple[Permission, ...]:
+    """Return what the operator needs besides, to share a Lease with other replicas."""
+    if lease is None:
+        return ()
+    group, plural = LEASES.api_version.partition("/")[0], LEASES.plural
+    anywhere = ObjectKey(lease.namespace, "")
+    return (
+        Permission("create", group, plural, object=anywhere),
+        *(Permission(verb, group, plural, object=lease) for verb in ("get", "watch", "update")),
+    )
+
+
 async def wait_until_usable(
     client: KubeClient,
     server: str,
     namespaces: tuple[str, ...],
+    lease: ObjectKey | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Return when the API server answers, the CRDs are there and the permissions suffice; log what is missing."""
     told = ""
-    while complaint := await find_obstacle(client, server, namespaces):
+    while complaint := await find_obstacle(client, server, namespaces, lease):
         if complaint != told:
             log.error("%s", complaint)
             told = complaint
@@ -67,22 +84,68 @@ async def wait_until_usable(
         log.info("the obstacle is gone, starting")
 
 
-async def find_obstacle(client: KubeClient, server: str, namespaces: tuple[str, ...]) -> str | None:
+async def find_obstacle(
+    client: KubeClient, server: str, namespaces: tuple[str, ...], lease: ObjectKey | None = None
+) -> str | None:
     """Return what keeps the operator from working, and what to do about it; None when nothing does."""
     scopes: tuple[str | None, ...] = namespaces or (None,)
     try:
         missing = [str(right) for right in NEEDED for scope in scopes if not await _may(client, right, scope)]
+        missing += [str(right) for right in needed_for(lease) if not await _may(client, right, None)]
         if missing:
             return _rights_missing(sorted(set(missing)), namespaces)
-        await client.request("GET", POLICIES.collection(scopes[0]), what="list policies", query={"limit": "1"})
+        await _ask_for_policies(client, scopes)
     except ApiServerError as error:
         return _explain(error, server)
     return None
 
 
+async def wait_until_served(
+    client: KubeClient,
+    server: str,
+    namespaces: tuple[str, ...],
+    gone: Callable[[], None],
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Return when policies can be listed and watched again; log what is in the way.
+
+    `gone` is called when their CRD was deleted: it takes all policies with it.
+    """
+    told, scopes = "", namespaces or (None,)
+    while True:
+        try:
+            await _ask_for_policies(client, scopes)
+        except ApiServerError as error:
+            if error.status == NOT_FOUND:
+                gone()
+            if (complaint := _explain(error, server)) != told:
+                log.error("%s", complaint)  # noqa: TRY400  # it is for the administrator, who needs no traceback
+                told = complaint
+        else:
+            break
+        await pause(CHECK_SECONDS)
+    log.info("policies are watched again")
+
+
+async def _ask_for_policies(client: KubeClient, scopes: tuple[str | None, ...]) -> None:
+    """Make sure that the API server serves policies, and says so: kopf watches only what it finds in the discovery.
+
+    Raises:
+        ApiServerError: it does not; with status 404 where it does not know of policies.
+    """
+    for scope in scopes:
+        await client.request("GET", POLICIES.collection(scope), what=LISTING, query={"limit": "1"})
+    found = await client.request("GET", POLICIES.root, what=LISTING)
+    named = found.get("resources")
+    if named is not None and meta.POLICY_PLURAL not in {each.get("name") for each in named}:
+        raise ApiServerError(LISTING, NOT_FOUND)
+
+
 async def _may(client: KubeClient, right: Permission, namespace: str | None) -> bool:
     attributes = {"verb": right.verb, "group": right.group, "resource": right.resource,
                   "subresource": right.subresource, "namespace": namespace or ""}  # fmt: skip
+    if right.object:
+        attributes |= {"namespace": right.object.namespace, "name": right.object.name}
     body: Object = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",

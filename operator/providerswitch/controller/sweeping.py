@@ -1,12 +1,14 @@
 """Find policies whose deletion was never told.
 
 kopf's watch begins anew from what exists: a policy that is deleted while the API server cannot be reached is never told
-of. Its published objects are then collected as garbage and put back, for ever, and its providers are probed.
+of. Its published objects are then collected as garbage and put back, for ever, and its providers are probed. So the
+policies are compared when that watch begins anew, and every minute besides.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from providerswitch.api.errors import ApiServerError
@@ -25,11 +27,17 @@ async def sweep_forever(
     registry: Registry,
     forget: Callable[[ObjectKey], None],
     tidy: Callable[[], None],
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    soon: asyncio.Event | None = None,
 ) -> None:
-    """Compare the policies that are served with those that exist, and `tidy`, every minute until cancelled."""
+    """Compare the policies that are served with those that exist, and `tidy`, every minute until cancelled.
+
+    `soon` asks for it at once.
+    """
+    soon = soon or asyncio.Event()
     while True:
-        await pause(SWEEP_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(soon.wait(), SWEEP_SECONDS)
+        soon.clear()
         try:
             await sweep(client, namespaces, registry, forget)
         except ApiServerError as error:

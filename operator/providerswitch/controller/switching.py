@@ -4,6 +4,7 @@ A step that the API server refuses is undone; one it could not answer is tried a
 that a switch is either finished or undone, also by the next process after a crash.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
@@ -19,6 +20,11 @@ from providerswitch.publish.targets import RESOURCES, TargetKey
 
 Bodies = Mapping[TargetKey, Object]
 
+FORBIDDEN: Final = 403
+DOUBT_SECONDS: Final = 1.0
+"""An API server that has just started forbids everything until it knows its roles, so it is asked twice."""
+LACKS_RIGHTS: Final = '" cannot '
+"""What it says then (`User "..." cannot patch resource ...`), and admission does not: that is believed at once."""
 TRANSIENT: Final = frozenset({None, 401, 408, 429, 500, 502, 503, 504})
 """Statuses after which the same request may succeed."""
 
@@ -102,6 +108,12 @@ class Switching:
         return standing
 
     async def _apply(self, target: TargetKey, body: Object) -> Object:
+        try:
+            return await apply(self._client, RESOURCES[target.kind], body)
+        except ApiServerError as error:
+            if error.status != FORBIDDEN or LACKS_RIGHTS not in error.detail:
+                raise
+        await asyncio.sleep(DOUBT_SECONDS)
         return await apply(self._client, RESOURCES[target.kind], body)
 
     async def _verify(self, wanted: Bodies) -> None:

@@ -89,6 +89,7 @@ def _target(provider: Provider, check: HealthCheck, key: SecretKey | None) -> Pr
         path=check.path if provider.type is ProviderTypeName.HTTP else None,
         headers=tuple(sorted(provider.headers.items())),
         failure_domain=provider.failure_domain,
+        timeout=check.timeout,
     )
 
 

@@ -56,8 +56,10 @@ def find_hold(
 
 def _dwell(rules: FlapRules, now: datetime, active_since: datetime | None) -> Hold | None:
     """A choice that was made in the future was made by a clock that went wrong."""
-    until = active_since + rules.min_dwell if active_since and rules.min_dwell else now
-    if not now < until <= now + rules.min_dwell + CLOCKS_DIFFER:
+    if active_since is None or active_since > now + CLOCKS_DIFFER or not rules.min_dwell:
+        return None
+    until = active_since + rules.min_dwell
+    if until <= now:
         return None
     return Hold("minDwell", until, f"failover.minDwell holds it back until {until:%H:%M:%S} UTC")
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from providerswitch.api.health import NETWORK, TRIPS_AT_ONCE, TRIPS_WHEN_CONFIRMED, HealthClass
 from providerswitch.api.status import HealthState
-from providerswitch.core.flapping import blacklist_for, count_relapses
+from providerswitch.core.flapping import CLOCKS_DIFFER, blacklist_for, count_relapses
 from providerswitch.core.outcome import Outcome, Tier
 
 RETRY_AFTER_BOUNDS: Final = (timedelta(seconds=1), timedelta(hours=1))
@@ -124,18 +124,58 @@ def acquit(health: ProviderHealth, last_answer_at: datetime | None) -> ProviderH
     )
 
 
+def succeed(own: ProviderHealth, recorded: ProviderHealth | None) -> ProviderHealth:
+    """Return what a replica that begins to lead holds of a provider: what its own probes say, and what was recorded.
+
+    Its own are newer. But they asked nothing that is billed, and may have missed what came before them: an ejection
+    lasts, and a failure that only billed probes find stands until they disprove it.
+    """
+    if recorded is None:
+        return own
+    if own.last_probe_at is None or (recorded.state is HealthState.DOWN and _outlasts(recorded, own.last_probe_at)):
+        return recorded
+    return replace(
+        own,
+        since=recorded.since if recorded.state is own.state else own.since,
+        blacklisted_until=_later(own.blacklisted_until, recorded.blacklisted_until),
+        ejections=max(own.ejections, recorded.ejections),
+        ejected_at=_later(own.ejected_at, recorded.ejected_at),
+        back_since=_later(own.back_since, recorded.back_since),
+    )
+
+
+def _outlasts(recorded: ProviderHealth, last_probe_at: datetime) -> bool:
+    """Tell whether a provider is down for a reason that a liveness probe cannot disprove."""
+    until = recorded.blacklisted_until
+    return recorded.failing_tier is Tier.GENERATION or (until is not None and until > last_probe_at)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment), default=None)
+
+
 def _succeed(health: ProviderHealth, outcome: Outcome, rules: HealthRules) -> ProviderHealth:
     if min(health.failing_tier, rules.deepest, key=_depth) is Tier.GENERATION and outcome.tier is Tier.LIVENESS:
         return health
     if health.state is not HealthState.DOWN:
         return _well(health, outcome)
     successes = health.successes + 1
+    health = _mend_blacklist(health, outcome.ended_at, rules)
     until = health.blacklisted_until
     if _recovered(health, successes, rules) and (until is None or outcome.ended_at >= until):
         return replace(_well(health, outcome), back_since=outcome.ended_at)
     return replace(
         health, why=f"answers again: {outcome.why}", failures=0, successes=successes, failing_tier=Tier.LIVENESS
     )
+
+
+def _mend_blacklist(health: ProviderHealth, now: datetime, rules: HealthRules) -> ProviderHealth:
+    """A blacklist time that is longer than any was begun by a clock that went wrong: it begins now."""
+    longest = now + blacklist_for(health.ejections, rules.blacklist_duration)
+    until, begun = health.blacklisted_until, health.ejected_at
+    if until is None or begun is None or begun <= now + CLOCKS_DIFFER or until <= longest + CLOCKS_DIFFER:
+        return health
+    return replace(health, blacklisted_until=longest, ejected_at=now)
 
 
 def _recovered(health: ProviderHealth, successes: int, rules: HealthRules) -> bool:

@@ -64,8 +64,8 @@ class Outcome:
 
     @property
     def took(self) -> timedelta:
-        """Return the time from the start to the last byte."""
-        return self.ended_at - self.started_at
+        """Return the time from the start to the last byte; none where the clock was set back meanwhile."""
+        return max(timedelta(0), self.ended_at - self.started_at)
 
     @property
     def alive(self) -> bool:

@@ -36,6 +36,8 @@ LONGEST_MESSAGE: Final = 1024
 UNBILLED_ONLY: Final = "; unbilled checks cannot see an outage of generation alone, see healthCheck.generation"
 SWITCH_REFUSED: Final = "SwitchRefused"
 """Reason of Ready in manual mode, where the spec is not honoured, and else of FailedOver, where it is a failover."""
+LIMIT_EXCEEDED: Final = "LimitExceeded"
+"""Reason of Ready of a policy for which its namespace has no place."""
 
 
 @dataclass(frozen=True, slots=True)

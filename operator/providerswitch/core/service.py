@@ -11,18 +11,27 @@ from providerswitch.core.resilience import Track, look
 
 def watch_providers(memory: Memory, case: Case) -> Memory:
     """Return the memory after one more look at every candidate."""
-    tracks = {name: _look(memory.tracks.get(name, Track()), case, case.health(name)) for name in case.order}
+    healths = {name: case.health(name) for name in case.order}
+    tracks = {
+        name: _look(memory.tracks.get(name, Track()), case, health, up=health.may_stay)
+        for name, health in healths.items()
+    }
     return replace(memory, tracks=tracks)
 
 
 def watch_consumers(memory: Memory, case: Case) -> Memory:
-    """Return the memory after one more look at what consumers are sent to; to be asked before and after a switch."""
+    """Return the memory after one more look at what consumers are sent to; to be asked before and after a switch.
+
+    A last resort that answers serves them, though it is not trusted yet.
+    """
     if memory.active is None:
         return memory
-    return replace(memory, observed=_look(memory.observed, case, case.health(memory.active)))
+    health = case.health(memory.active)
+    up = health.may_stay or health.successes > 0
+    return replace(memory, observed=_look(memory.observed, case, health, up=up))
 
 
-def _look(track: Track, case: Case, health: ProviderHealth) -> Track:
+def _look(track: Track, case: Case, health: ProviderHealth, *, up: bool) -> Track:
     """While our own network is at fault, nobody knows whether others could be served."""
     unknown = case.frozen is not None or health.state is HealthState.UNKNOWN
-    return look(track, now=case.now, up=None if unknown else health.may_stay, since=health.first_failure_at)
+    return look(track, now=case.now, up=None if unknown else up, since=health.first_failure_at)

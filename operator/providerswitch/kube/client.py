@@ -6,7 +6,8 @@ reads is small and validated by its own models.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -28,6 +29,10 @@ UNREADABLE: Final = "what answered is no Kubernetes API server"
 NO_ANSWER: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError, ValueError, ConfigException)
 """What a request fails with. HttpProcessingError: a line of a watch is over 4 MiB; 1 MiB of control characters in an
 object is enough for that. ConfigException: a token cannot be refreshed."""
+NOT_LEADING: Final = "this replica does not hold the Lease, so nothing was sent"
+"""Detail of an error of a write that was not made."""
+LONGEST_WAIT: Final = 60.0
+"""Seconds that an API server may ask to be left alone."""
 WATCH_SECONDS: Final = 290
 """Asked of the API server as timeoutSeconds: it then ends the watch in an orderly way, and a dead connection is noticed
 soon after."""
@@ -38,10 +43,12 @@ class KubeClient:
 
     Args:
         api: a configured client; closed by whoever made it.
+        may_write: returns for how many seconds a write may begin and end, 0 for not at all; see `kube.election`.
     """
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, may_write: Callable[[], float] = lambda: math.inf) -> None:
         self._api = api
+        self._may_write = may_write
 
     async def request(
         self,
@@ -60,17 +67,20 @@ class KubeClient:
 
         Raises:
             ApiServerError: an answer >= 400 (with its status), or none within 15 s, or one that is no JSON object
-                (status None: it is unknown what was done).
+                (status None: it is unknown what was done), or a write that this replica may not make (status None).
         """
         headers = {"Accept": accept, "Content-Type": content_type}
+        fence = math.inf if method == "GET" else self._may_write()
+        if fence <= 0:
+            raise ApiServerError(what, None, NOT_LEADING)
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                answer = await self._send(method, path, headers, query or {}, body)
+            async with asyncio.timeout(min(REQUEST_SECONDS, fence)):
+                answer = await self._send(method, path, headers, {**(query or {}), **_within(fence)}, body)
                 text = await answer.read()
         except NO_ANSWER as error:
             raise ApiServerError(what, None, type(error).__name__) from error
         if answer.status >= 400:  # noqa: PLR2004  # the boundary HTTP itself draws
-            raise ApiServerError(what, answer.status, _message(text))
+            raise ApiServerError(what, answer.status, _message(text), _retry_after(answer.headers))
         return _parse(text, what)
 
     async def _send(
@@ -98,12 +108,18 @@ class KubeClient:
                 answer = await self._send("GET", path, {"Accept": accept}, query, None)
                 async with answer:
                     if answer.status >= 400:  # noqa: PLR2004  # the boundary HTTP itself draws
-                        raise ApiServerError(what, answer.status, _message(await answer.read()))
+                        message = _message(await answer.read())
+                        raise ApiServerError(what, answer.status, message, _retry_after(answer.headers))
                     async for line in answer.content:
                         if line.strip():
                             yield _parse(line, what)
         except NO_ANSWER as error:
             raise ApiServerError(what, None, type(error).__name__) from error
+
+
+def _within(fence: float) -> Mapping[str, str]:
+    """Have the API server give up a write that it has not done in time, too."""
+    return {"timeout": f"{fence:.3f}s"} if fence < REQUEST_SECONDS else {}
 
 
 def _parse(text: bytes, what: str) -> Object:
@@ -114,6 +130,12 @@ def _parse(text: bytes, what: str) -> Object:
     if not isinstance(parsed, dict):
         raise ApiServerError(what, None, UNREADABLE)
     return parsed
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Return what an overloaded API server asks for, always in whole seconds; never more than a minute."""
+    asked = headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_WAIT) if asked.isascii() and asked.isdigit() else 0.0
 
 
 def _message(text: bytes) -> str:

@@ -1,16 +1,27 @@
 """Find the API server and the credentials for it."""
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from providerswitch.api.errors import UserError
 
-UNUSABLE: Final = (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError, AttributeError)
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where the kubelet puts token and certificate authority of a Pod's account, and renews the token before it expires."""
+REFRESH_SECONDS: Final = 5.0
+"""What a kubeconfig says of the user is looked at again after so long: it may be a plugin, which is a process."""
+
+UNUSABLE: Final = (
+    config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError,
+)  # fmt: skip
 """What loading a kubeconfig raises, depending on what is wrong in it. Their texts may hold what stands in the file."""
 
 
@@ -47,10 +58,26 @@ async def log_in(kubeconfig: str | None) -> Login:
         await _from_file(kubeconfig, configuration)
         return Login(configuration)
     try:
-        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # ships no types
+        _from_pod(configuration)
     except config.ConfigException:
         await _from_file("~/.kube/config", configuration)
     return Login(configuration)
+
+
+def _from_pod(configuration: Configuration) -> None:
+    token = SERVICE_ACCOUNT / "token"
+    loader = InClusterConfigLoader(str(token), str(SERVICE_ACCOUNT / "ca.crt"), try_refresh_token=False)  # type: ignore[no-untyped-call]  # ships no types
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]  # the same
+
+    def read(to: Configuration) -> None:
+        """Take the token as it is now; one that cannot be read is being replaced."""
+        with suppress(OSError, ValueError):
+            found = token.read_text().strip()
+            if found:
+                to.api_key["BearerToken"] = f"Bearer {found}"
+
+    read(configuration)
+    configuration.refresh_api_key_hook = read  # type: ignore[assignment]  # declared as None
 
 
 async def _from_file(path: str, configuration: Configuration) -> None:
@@ -60,8 +87,24 @@ async def _from_file(path: str, configuration: Configuration) -> None:
     if not file.is_file():
         raise UserError("NoCluster", f'There is no ServiceAccount token here and no kubeconfig at "{path}". {advice}')
     try:
-        await config.load_kube_config(str(file), client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
+        loader = await config.load_kube_config(str(file), client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
     except UNUSABLE as error:
         raise UserError("BadKubeconfig", bad) from error
     if not configuration.host:
         raise UserError("BadKubeconfig", bad)
+    configuration.refresh_api_key_hook = _now_and_then(loader, time.monotonic)  # type: ignore[assignment]  # the same
+
+
+def _now_and_then(loader: Any, clock: Callable[[], float]) -> Callable[[Configuration], Any]:
+    """Return what reads the user's credentials again, as often as is decent; where that fails, the last ones stay."""
+    read_at = clock()
+
+    async def refresh(to: Configuration) -> None:
+        nonlocal read_at
+        if clock() - read_at < REFRESH_SECONDS:
+            return
+        read_at = clock()
+        with suppress(*UNUSABLE):
+            await loader.load_and_set(to)
+
+    return refresh

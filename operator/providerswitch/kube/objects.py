@@ -1,6 +1,6 @@
 """Where objects live in the API, and the few operations on them: read, apply, delete."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,8 @@ from providerswitch.kube.client import APPLY, METADATA_ONLY_LIST, KubeClient, Ob
 
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
+PAGE: Final = 500
+"""Objects of one page of a list: what client-go asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,26 @@ async def fetch(client: KubeClient, resource: Resource, key: ObjectKey) -> Objec
         if error.status == NOT_FOUND:
             return None
         raise
+
+
+async def list_all(
+    client: KubeClient, resource: Resource, namespace: str | None, *, selector: str = ""
+) -> AsyncGenerator[Object, None]:
+    """Yield all objects of a type in a namespace, or in all, as they are at the moment of the first page.
+
+    Raises:
+        ApiServerError: they could not be listed.
+    """
+    path, what = resource.collection(namespace), f"list {resource.plural}"
+    query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+    while True:
+        answer = await client.request("GET", path, what=what, query=query)
+        for item in answer.get("items") or []:
+            yield {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+        token = (answer.get("metadata") or {}).get("continue")
+        if not token:
+            return
+        query = {**query, "continue": token}
 
 
 async def list_uids(client: KubeClient, resource: Resource, namespace: str | None) -> frozenset[str]:

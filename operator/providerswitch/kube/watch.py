@@ -6,7 +6,7 @@ streamed, not every ConfigMap of the cluster) and ask for metadata only (Secrets
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 GONE: Final = 410
+QUIET_SECONDS: Final = 90.0
+"""An API server sends a bookmark every minute; a watch that is silent for longer is one whose connection is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,14 @@ class Listener:
         replaced: gets all objects after each list; what it knew and does not find there is gone.
         changed: gets each added or modified object.
         deleted: gets the last state of each deleted object.
+        listed: gets the version of each list just before its objects are told, and whether what was told before is
+            undone: an API server that was restored from a backup counts versions from further back.
     """
 
     replaced: Callable[[list[Object]], None]
     changed: Callable[[Object], None]
     deleted: Callable[[Object], None]
+    listed: Callable[[str, bool], None] = lambda _version, _undone: None
 
 
 class WatchExpired(Exception):  # noqa: N818  # not an error: the API server forgot where we were, so list again
@@ -79,20 +84,21 @@ async def watch_forever(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Keep a listener informed until cancelled; failures are retried with backoff, from a fresh list."""
-    failures = 0
+    failures, reached = 0, ""
 
-    def came() -> None:
-        nonlocal failures
-        failures = 0
+    def came(version: str) -> None:
+        nonlocal failures, reached
+        failures, reached = 0, version
 
     while True:
         try:
-            version = await _list(client, watched, listener)
-            await _follow(client, watched, listener, version, came)
+            reached = await _list(client, watched, listener, reached)
+            await _follow(client, watched, listener, reached, came)
         except (ApiServerError, WatchExpired) as error:
             failures += 1
             log.log(_level(failures), "watch interrupted: %s", error, extra={"path": watched.path})
-            await pause(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1])
+            asked = error.retry_after if isinstance(error, ApiServerError) else 0.0
+            await pause(max(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1], asked))
 
 
 def _level(failures: int) -> int:
@@ -100,7 +106,7 @@ def _level(failures: int) -> int:
     return logging.INFO if failures == 1 else logging.WARNING
 
 
-async def _list(client: KubeClient, watched: Watched, listener: Listener) -> str:
+async def _list(client: KubeClient, watched: Watched, listener: Listener, reached: str) -> str:
     answer = await client.request(
         "GET",
         watched.path,
@@ -109,12 +115,18 @@ async def _list(client: KubeClient, watched: Watched, listener: Listener) -> str
         accept=METADATA_ONLY_LIST if watched.metadata_only else JSON,
     )
     version = _version(answer, f"list {watched.path}")
+    listener.listed(version, _precedes(version, reached))
     listener.replaced(answer.get("items") or [])
     return version
 
 
+def _precedes(version: str, reached: str) -> bool:
+    """Tell whether a version is of an earlier time; other text than numbers is nobody's to compare."""
+    return version.isdecimal() and reached.isdecimal() and int(version) < int(reached)
+
+
 async def _follow(
-    client: KubeClient, watched: Watched, listener: Listener, version: str, came: Callable[[], None]
+    client: KubeClient, watched: Watched, listener: Listener, version: str, came: Callable[[str], None]
 ) -> None:
     """Watch from `version` on, through as many watches as it takes; `came` is called with each event.
 
@@ -127,12 +139,25 @@ async def _follow(
         quiet = True
         query = {**watched.query, "resourceVersion": version}
         async with aclosing(client.stream(watched.path, what=what, query=query, accept=watched.accept)) as events:
-            async for event in events:
+            while (event := await _next(events, what)) is not None:
                 version = _handle(event, listener, what)
                 quiet = False
-                came()
+                came(version)
         if quiet:
             raise ApiServerError(what, None, "it ended without an event")
+
+
+async def _next(events: AsyncIterator[Object], what: str) -> Object | None:
+    """Return the next event; None at the end.
+
+    Raises:
+        ApiServerError: none came for too long.
+    """
+    try:
+        async with asyncio.timeout(QUIET_SECONDS):
+            return await anext(events, None)
+    except TimeoutError as error:
+        raise ApiServerError(what, None, f"nothing was heard for {QUIET_SECONDS:.0f} s") from error
 
 
 def _handle(event: Object, listener: Listener, what: str) -> str:

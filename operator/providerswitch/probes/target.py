@@ -17,6 +17,8 @@ class ProbeTarget:
         base_url: the type's native base URL.
         key: None checks liveness only.
         headers: extra headers, sorted pairs.
+        timeout: how long an answer may take. Who gives up early calls it a silence where others still wait, so each
+            timeout has probes of its own.
         host: failure domain that a freeze counts; by default host and port of the URL.
     """
 
@@ -27,6 +29,7 @@ class ProbeTarget:
     path: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     failure_domain: str | None = None
+    timeout: timedelta | None = None
 
     @property
     def host(self) -> str:

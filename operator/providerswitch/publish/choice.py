@@ -12,7 +12,7 @@ from providerswitch.api.fields import Label, Model, ProviderRef
 from providerswitch.api.policy import PolicySpec, Protocol
 from providerswitch.api.provider import Provider
 from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
-from providerswitch.api.status import Short
+from providerswitch.api.status import LARGEST_NUMBER, Short
 from providerswitch.core.memory import Publication
 
 PROVIDER_JSON: Final = "provider.json"
@@ -149,7 +149,7 @@ class _Document(Model):
     """What is read back from provider.json: as strict as the status it may end in, because anybody can edit it."""
 
     active: _Active
-    revision: Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+    revision: Annotated[int, Field(strict=True, ge=1, le=LARGEST_NUMBER)]
     primary: ProviderRef | None
     previous: ProviderRef | None
     trigger: Short

@@ -1,0 +1,38 @@
+"""Know all policies before the first is served: which of them have a place depends on all of their namespace."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from providerswitch.api.errors import ApiServerError
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.objects import POLICIES, list_all
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 0.5
+
+
+async def list_policies(client: KubeClient, namespaces: tuple[str, ...]) -> list[Object]:
+    """Return all policies of these namespaces, or of all where there are none.
+
+    Raises:
+        ApiServerError: they could not be listed.
+    """
+    scopes: tuple[str | None, ...] = namespaces or (None,)
+    return [policy for scope in scopes async for policy in list_all(client, POLICIES, scope)]
+
+
+async def take_stock(
+    client: KubeClient,
+    namespaces: tuple[str, ...],
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> list[Object]:
+    """Return all policies; an API server that does not tell them is asked until it does."""
+    while True:
+        try:
+            return await list_policies(client, namespaces)
+        except ApiServerError as error:
+            log.info("policies cannot be listed, which is tried again: %s", error)
+            await pause(RETRY_SECONDS)

@@ -1,0 +1,72 @@
+"""The time in which this replica leads: what begins with it, and what ends with it."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from providerswitch.api.errors import ApiServerError
+from providerswitch.controller.children import SELECTOR, Children
+from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.reconciler import Reconciler
+from providerswitch.controller.registry import Registry
+from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.objects import POLICIES, key_of, list_all
+from providerswitch.publish.targets import RESOURCES
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What happens to the policies when this replica begins to lead, or no longer does."""
+
+    client: KubeClient
+    namespaces: tuple[str, ...]
+    registry: Registry
+    reconciler: Reconciler
+    children: Children
+    metrics: Metrics
+
+    async def begin(self) -> None:
+        """Take over from what the former leader wrote last, and go to work.
+
+        The watches may be a moment behind what it wrote last, so everything is read once more.
+        """
+        while True:
+            try:
+                await self._look_again()
+                break
+            except ApiServerError as error:
+                log.info("what is published cannot be read, which is tried again: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+        self.metrics.leader.set(1)
+        self.reconciler.lead(self.registry)
+
+    async def _look_again(self) -> None:
+        scopes: tuple[str | None, ...] = self.namespaces or (None,)
+        policies = []
+        for scope in scopes:
+            for kind, resource in RESOURCES.items():
+                listener = self.children.listener(kind, scope)
+                async for obj in list_all(self.client, resource, scope, selector=SELECTOR):
+                    listener.changed(obj)
+            async for policy in list_all(self.client, POLICIES, scope):
+                self._take_over(policy)
+                policies.append(policy)
+        self.registry.allot(policies)
+
+    def _take_over(self, policy: Object) -> None:
+        former = self.registry.get(key_of(policy))
+        if former:
+            self.reconciler.stop(former)
+        self.registry.take_over(policy)
+
+    def end(self) -> None:
+        """Leave the policies to whoever leads now, and go on probing."""
+        self.metrics.leader.set(0)
+        self.reconciler.follow(self.registry)
+        for entry in self.registry:
+            self.metrics.forget(entry.key)
