@@ -19,6 +19,8 @@ SETTING_ERRORS: Final = {
     "NoCluster": "neither a ServiceAccount token nor a kubeconfig was found",
     "BadKubeconfig": "the kubeconfig cannot be read or used",
     "BadCaFile": "`--ca-file` is not a readable PEM file of certificates",
+    "BadProxy": "`HTTPS_PROXY` or `HTTP_PROXY` is not the URL of a proxy that can be used",
+    "BadNoProxy": "an entry of `NO_PROXY` is neither a host, a domain, an address nor a network",
     "NoLeaseNamespace": "`--leader-elect` outside of a Pod without `--lease-namespace`",
     "ListenFailed": "the address of `--listen` cannot be used",
 }

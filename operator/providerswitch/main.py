@@ -50,6 +50,7 @@ from providerswitch.probes.golden import golden_asker
 from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.metrics_sources import MetricsSources
 from providerswitch.probes.prober import TargetProber
+from providerswitch.probes.proxies import Proxies, read_proxies
 from providerswitch.probes.quality_checks import QualityRounds
 from providerswitch.probes.registry import REGISTRY
 from providerswitch.probes.resolving import share_lookups, system_resolver
@@ -141,9 +142,12 @@ def allow_open_files() -> None:
 def open_api(login: Login) -> ApiClient:
     """Return the client of the API server; to be closed by the caller.
 
+    It goes directly, as kopf does, unless the kubeconfig names a proxy: the environment's is for the providers.
+
     Raises:
         UserError: a certificate or key of the login cannot be used.
     """
+    login.configuration.client_session_kwargs = {"trust_env": False}
     try:
         return login.open()
     except (OSError, ValueError) as error:  # SSLError is an OSError
@@ -207,6 +211,9 @@ def build_operator(
     """Make all parts and wire them.
 
     The parts call back into the operator that holds them, so they are given wires that end in it once it is there.
+
+    Raises:
+        UserError: the environment names a proxy that cannot be used.
     """
     metrics = Metrics(CollectorRegistry())
     late: list[Operator] = []
@@ -223,7 +230,7 @@ def build_operator(
     children = Children(on_child)
     registry = Registry(wake, settings.limits)
     secrets = SecretStore(client, registry.secret_changed)
-    connect = transport_factory(AddressRules(settings.allowed_networks), context)
+    connect = transport_factory(AddressRules(settings.allowed_networks), context, read_proxies(os.environ))
     scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
     evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
@@ -272,13 +279,20 @@ def build_evidence(connect: Callable[[str], ProbeTransport], late: list[Operator
     )
 
 
-def transport_factory(rules: AddressRules, context: ssl.SSLContext) -> Callable[[str], ProbeTransport]:
+def transport_factory(
+    rules: AddressRules, context: ssl.SSLContext, proxies: Proxies
+) -> Callable[[str], ProbeTransport]:
     """Return what opens a connection to a base URL; look-ups are shared by all."""
     resolve = share_lookups(system_resolver)
 
     def connect(base_url: str) -> ProbeTransport:
         return ProbeTransport(
-            base_url, ssl_context=context, rules=rules, keepalive_seconds=KEEPALIVE_SECONDS, resolve=resolve
+            base_url,
+            ssl_context=context,
+            rules=rules,
+            keepalive_seconds=KEEPALIVE_SECONDS,
+            resolve=resolve,
+            proxies=proxies,
         )
 
     return connect

@@ -107,8 +107,9 @@ def test_the_arguments_default_to_text_from_standard_input() -> None:
     assert (chosen.file, chosen.output) == ("chat.yaml", Output.JSON)
 
 
-def test_a_policy_without_a_status_is_told_to_have_none() -> None:
-    done = run(yaml.safe_dump(stored(status={})))
+@pytest.mark.parametrize("status", [{}, {"observedGeneration": -1}])
+def test_a_policy_without_a_status_is_told_to_have_none(status: dict[str, Any]) -> None:
+    done = run(yaml.safe_dump(stored(status=status)))
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         'standard input: ProviderSwitchPolicy "chat" in namespace "team-a" has no status yet. If that lasts, the '

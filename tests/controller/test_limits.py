@@ -275,6 +275,27 @@ async def test_after_a_restart_one_that_has_grown_still_has_its_place_and_what_i
     await new.stop()
 
 
+async def test_a_spec_that_cannot_be_read_holds_no_more_after_a_restart_than_what_is_in_force() -> None:
+    limits = Limits(providers=5)
+    cluster = Cluster(limits=limits)
+    cluster.start()
+    for obj in (aged("old"), aged("young", 1)):
+        cluster.put(obj)
+    await asyncio.sleep(1)
+    unreadable = aged("old", providers=4, generation=2)
+    unreadable["spec"]["primary"] = "nobody"
+    cluster.put(unreadable)
+    await asyncio.sleep(1)
+    assert ready(cluster, "old") == ("False", "SpecInvalid")
+    await cluster.stop()
+    new = restart(cluster, as_stored(cluster, unreadable, aged("young", 1)), limits)
+    await asyncio.sleep(1)
+
+    assert ready(new, "young") == ("True", "PrimaryHealthy")
+    assert probed(new) == {"young"}
+    await new.stop()
+
+
 async def test_a_lower_limit_after_a_restart_takes_the_youngest_out_and_leaves_what_they_published(
     cluster: Cluster,
 ) -> None:

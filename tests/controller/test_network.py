@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from providerswitch.api.health import HealthClass
 from providerswitch.controller.network import Network
+from providerswitch.controller.networks import Networks
 from providerswitch.core.freeze import Frozen, HostRecord, find_freeze, hear
 from providerswitch.core.outcome import Outcome
 
@@ -131,3 +132,14 @@ def test_that_few_hosts_are_looked_at_changes_nothing(seen: list[Seen]) -> None:
         found = find_freeze((*hosts.values(), answered))
         frozen = (frozen and found and frozen) if what == "goes" else (frozen or found)
         assert (network.frozen is None) is (frozen is None)
+
+
+def test_a_namespace_that_goes_while_nothing_answers_is_not_remembered() -> None:
+    networks = Networks()
+    for host in ("a", "b"):
+        networks.hear(host, outcome(0), {"team-a", "team-b"})
+    assert networks.any_frozen
+    assert [networks.forget(host, "team-a") for host in ("a", "b")] == [True, False]
+    assert networks.frozen("team-a") is None
+    assert networks.frozen("team-b")
+    assert networks._troubled.keys() == {"team-b"}

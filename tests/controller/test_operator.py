@@ -6,13 +6,16 @@ from typing import Any
 
 import kopf
 import pytest
-from tests.controller.played_cluster import Cluster, PlayedApi, policy
+from kubernetes.aio.client import Configuration
+from tests.controller.played_cluster import CONFIG_MAP, POLICY, Cluster, PlayedApi, policy
+from tests.kube.played_leases import TIMING, Candidate, Line, Store
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
 from providerswitch.controller.handlers import build_kopf_registry, build_kopf_settings
 from providerswitch.controller.operator import Operator
 from providerswitch.kube.client import JSON, Object
+from providerswitch.kube.login import Login
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -184,6 +187,44 @@ async def test_told_to_stop_it_waits_two_seconds_at_most(running: Running) -> No
     await running.stop(within=2.1)
 
 
+async def test_told_to_stop_it_begins_nothing_more(running: Running) -> None:
+    running.start()
+    await asyncio.sleep(1)
+    running.api.seconds = lambda path: 0.6 if path == CONFIG_MAP else 0.001
+    running.cluster.put(policy())
+    await asyncio.sleep(0.5)
+    running.task.cancel()
+    await asyncio.sleep(0.1)
+    running.cluster.put(policy(name="other", uid="uid-of-other"))
+    await asyncio.wait([running.task])
+    assert running.cluster.published == "openai"
+    assert running.api.times("PATCH", CONFIG_MAP.replace(POLICY, "other")) == []
+
+
+@pytest.mark.parametrize(("seconds", "at_once"), [(0.5, True), (8.0, False)])
+async def test_the_lease_is_given_back_only_if_no_write_was_cut_off(
+    seconds: float,
+    at_once: bool,  # noqa: FBT001  # a parameter of the test
+    running: Running,
+) -> None:
+    store = Store()
+    leader, other = (Candidate(name, Line(store)) for name in ("leader", "other"))
+    running.operator.election = leader.election
+    running.start()
+    await asyncio.sleep(1)
+    other.start()
+    running.api.seconds = lambda path: seconds if path == CONFIG_MAP else 0.001
+    running.cluster.put(policy())
+    while not running.api.times("PATCH", CONFIG_MAP):  # noqa: ASYNC110  # virtual time
+        await asyncio.sleep(0.01)
+    await running.stop(within=3)
+    await asyncio.sleep(0.1)
+    assert other.leads is at_once
+    await asyncio.sleep(TIMING.lease)
+    assert other.leads
+    await other.stop()
+
+
 async def test_kopf_that_ends_by_itself_ends_the_operator(running: Running) -> None:
     running.start()
     running.cluster.put(policy())
@@ -194,6 +235,22 @@ async def test_kopf_that_ends_by_itself_ends_the_operator(running: Running) -> N
     assert running.task.done()
     assert not running.operator.ready
     assert running.operator.scheduler.targets == 0
+
+
+async def test_the_only_policy_is_forgotten_at_once_if_it_was_deleted_while_kopf_could_not_watch(
+    running: Running,
+) -> None:
+    running.operator.login = Login(Configuration(host="http://cluster.example"))
+    running.start()
+    await asyncio.sleep(1)
+    running.cluster.put(policy())
+    await asyncio.sleep(5)
+    assert running.cluster.published == "openai"
+    running.kopf_error = OSError("the connection broke")
+    running.kopf_ends.set()
+    await asyncio.sleep(1)
+    running.kopf_error = None
+    assert running.cluster.entry() is None
 
 
 async def test_an_error_of_kopf_is_not_lost(running: Running) -> None:

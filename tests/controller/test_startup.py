@@ -86,7 +86,7 @@ async def test_rights_are_asked_for_in_the_namespaces_that_are_served(client: As
         (
             "list policies",
             404,
-            "Definition providerswitchpolicies.providerswitch.dev is not installed. Run: kubectl apply -f crds/",
+            "providerswitchpolicies.providerswitch.dev is not installed. Run: kubectl apply --server-side -f crds/",
         ),
     ],
 )

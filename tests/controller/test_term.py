@@ -5,31 +5,15 @@ from datetime import timedelta
 
 import pytest
 from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, POLICY, Cluster, policy
-from tests.support.policies import AT_ONCE
+from tests.controller.replicas_in_turn import PATH, PROMPT, replica
 
 from providerswitch.api import meta
+from providerswitch.api.errors import ApiServerError
 from providerswitch.api.health import HealthClass
-from providerswitch.controller.term import Term
 from providerswitch.core.outcome import Tier
 from providerswitch.kube.client import Object
 
 pytestmark = pytest.mark.looptime(start=0)
-
-PATH = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.POLICY_PLURAL}/{POLICY}"
-PROMPT = {"healthCheck": {"interval": "10s", "fastInterval": "1s", "timeout": "5s"}, "failover": AT_ONCE}
-
-
-def replica(objects: dict[str, Object], *names: str, **spec: object) -> tuple[Cluster, Term]:
-    """Return an operator that stands by, at an API server with these objects, and its next term."""
-    cluster = Cluster()
-    cluster.api.objects = objects
-    part = cluster.operator
-    term = Term(part.client, (), part.registry, part.reconciler, part.children, part.metrics)
-    term.end()
-    cluster.start()
-    objects[PATH] = policy(*names, **{**PROMPT, **spec})
-    cluster.put(objects[PATH])
-    return cluster, term
 
 
 def writes(cluster: Cluster) -> list[str]:
@@ -141,6 +125,21 @@ async def test_a_term_begins_when_the_api_server_can_be_read_again() -> None:
         await beginning
     await asyncio.sleep(1)
     assert cluster.published == "openai"
+    await cluster.stop()
+
+
+async def test_an_api_server_that_asks_for_rest_is_left_alone_while_a_term_begins(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    cluster, term = replica({})
+    overloaded = ApiServerError("list", 429, "too many requests", 10.0)
+    cluster.api.trouble = lambda _method, path: overloaded if path.endswith("/configmaps") else None
+    beginning = asyncio.create_task(term.begin())
+    await asyncio.sleep(95)
+    assert len(cluster.api.times("GET", "/api/v1/configmaps")) == 10
+    assert caplog.text.count("cannot be read") == 1
+    beginning.cancel()
     await cluster.stop()
 
 

@@ -52,6 +52,16 @@ def test_a_failure_that_only_billed_probes_find_stands_until_they_disprove_it() 
     assert succeed(WELL, recorded) == recorded
 
 
+def test_a_rate_limit_that_only_billed_probes_meet_stands_too() -> None:
+    recorded = replace(DOWN, state=HealthState.RATE_LIMITED, failing_tier=Tier.GENERATION, blacklisted_until=None)
+    assert succeed(WELL, recorded) == recorded
+
+
+def test_a_billed_failure_of_an_earlier_term_says_less_than_what_was_recorded_since() -> None:
+    recorded = replace(WELL, last_probe_at=None)
+    assert succeed(replace(DOWN, failing_tier=Tier.GENERATION), recorded) == recorded
+
+
 def test_of_two_blacklists_the_longer_one_holds() -> None:
     own = replace(DOWN, blacklisted_until=NOW + timedelta(seconds=5))
     assert succeed(own, DOWN).blacklisted_until == own.blacklisted_until

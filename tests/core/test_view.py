@@ -94,6 +94,11 @@ def test_a_status_of_an_older_spec_is_told_to_be_one(generation: int, warned: bo
     assert any("generation 2 was not acted upon yet" in line for line in lines) is warned
 
 
+def test_an_initial_status_tells_of_no_generation() -> None:
+    lines = explain({"observedGeneration": -1})["active"].lines
+    assert any(line.startswith("This tells of generation 0 of the spec") for line in lines)
+
+
 def test_who_may_not_be_chosen_is_listed_with_the_reason_and_until_when() -> None:
     told = rows(explain({})["rejected"])
     assert told["openai"] == {

@@ -67,6 +67,41 @@ def test_every_make_target_that_is_named_is_there(page: Path) -> None:
     assert [name for name in MAKE.findall(page.read_text()) if not can_be_made(name)] == []
 
 
+OTHERS = (ROOT / "SECURITY.md", ROOT / "charts" / "providerswitch" / "README.md")
+"""Pages outside of docs/ that are linked like those."""
+
+
+def linked_from(page: Path) -> set[Path]:
+    targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
+    return {target for target in targets if target.suffix == ".md"}
+
+
+def test_every_page_is_two_clicks_from_the_readme_or_the_guide() -> None:
+    near = {README, ROOT / "docs" / "guide.md"}
+    for _ in range(2):
+        near |= {target for page in near for target in linked_from(page)}
+    assert {name_of(page) for page in (*PAGES, *OTHERS)} - {name_of(page) for page in near} == set()
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=name_of)
+def test_links_of_pages_outside_of_docs_lead_somewhere_too(page: Path) -> None:
+    assert [link for link in links(page) if not leads_somewhere(page, link)] == []
+
+
+def test_every_make_target_is_described_for_developers() -> None:
+    table = section(ROOT / "docs" / "development.md", "Targets")
+    described = {word.removeprefix("make ") for row in rows(table) for cell in row for word in words(cell)}
+    rules = {"help", "bench-%", "bench-selection", "bench-reliability"}
+    files = {name for name in targets() if "/" in name or "." in name}
+    assert targets() - files - rules - described == set()
+
+
+def test_the_order_of_make_test_is_told() -> None:
+    told = re.search(r"^test: ([a-z0-9 ]+?) *##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert told
+    assert f"`{told[1]}`, in this order" in section(ROOT / "docs" / "development.md", "Targets")
+
+
 def test_make_targets_are_found_in_text_and_in_blocks() -> None:
     assert {"demo", "test", "image"} <= set(MAKE.findall(README.read_text()))
 

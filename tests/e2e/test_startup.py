@@ -134,7 +134,7 @@ async def test_missing_crds_are_told_and_waited_for(plane: ControlPlane, admin: 
     told = await complains(operator)
 
     assert told == (
-        f"The CustomResourceDefinition {CRD_NAME} is not installed. Run: kubectl apply -f crds/. "
+        f"The CustomResourceDefinition {CRD_NAME} is not installed. Run: kubectl apply --server-side -f crds/. "
         "Trying again every 2 s."
     )
     assert await status_of(operator, "/healthz") == 200

@@ -170,6 +170,7 @@ async def test_an_operator_whose_crd_was_forgotten_still_fails_over_and_catches_
         return await published() == "openai"
 
     await eventually(switched, within=30)
+    assert "older than the operator. Apply crds/ of this release" in scene.operator.text
     assert "field not declared in schema" in scene.operator.text
     assert await scene.status("steady") == policies(before.stored())["steady"]["status"]
     await asyncio.to_thread(install_crd, scene.kubectl, PRESENT)

@@ -77,10 +77,11 @@ def test_a_spec_that_is_to_be_mended_is_degraded_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("reason", ["SpecInvalid", "LimitExceeded"])
-def test_a_refused_spec_is_degraded_though_the_last_good_one_is_in_force(reason: str) -> None:
+def test_a_refused_spec_is_degraded_until_it_is_edited(reason: str) -> None:
     refused = with_condition("Ready", "False", reason)
-    refused["metadata"]["generation"] = 2
     assert health(refused) == ("Degraded", f"{reason} was told")
+    refused["metadata"]["generation"] += 1
+    assert health(refused)[0] == "Progressing"
 
 
 def test_a_provider_that_works_badly_is_told_of_in_a_healthy_policy() -> None:

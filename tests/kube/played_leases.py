@@ -68,11 +68,16 @@ class Store:
 
 
 class Line(KubeClient):
-    """One candidate's connection to the store."""
+    """One candidate's connection to the store.
+
+    Attributes:
+        odd: what it hears in place of every Lease; None for the truth.
+    """
 
     def __init__(self, store: Store, fate: Callable[[str], Fate] = lambda _method: Fate()) -> None:
         self.store = store
         self.fate = fate
+        self.odd: Object | None = None
 
     async def request(
         self,
@@ -94,7 +99,7 @@ class Line(KubeClient):
         await asyncio.sleep(fate.back)
         if fate.lost == "back":
             raise ApiServerError(what, None, "lost")
-        return answer
+        return answer if self.odd is None else self.odd
 
     async def _answer(self, method: str, what: str, body: Any) -> Object:
         if method in {"PUT", "POST"}:
@@ -118,7 +123,7 @@ class Line(KubeClient):
             if self.store.lease is None:
                 return
             seen = self.store.version
-            yield {"type": "MODIFIED", "object": copy.deepcopy(self.store.lease)}
+            yield {"type": "MODIFIED", "object": copy.deepcopy(self.store.lease) if self.odd is None else self.odd}
 
 
 @dataclass(slots=True)

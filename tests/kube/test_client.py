@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 from contextlib import aclosing
 from functools import partial
@@ -70,6 +71,16 @@ async def test_a_write_has_to_end_before_another_replica_may_begin() -> None:
         with pytest.raises(ApiServerError, match="TimeoutError"):
             await fenced.request("PATCH", PATH, what=WHAT, body={}, query={"force": "true"})
     assert [asked.query for asked in server.asked] == [{"force": "true", "timeout": "0.200s"}]
+
+
+@pytest.mark.parametrize(("fence", "query"), [(120.0, {"timeout": "15.000s"}), (math.inf, {})])
+async def test_a_server_is_not_left_to_write_for_longer_than_it_is_waited_for(
+    fence: float, query: dict[str, str]
+) -> None:
+    """Without a word it may take a minute, and a Lease of half that time has another holder by then."""
+    async with serving(says(200, {"kind": "ConfigMap"})) as (server, client):
+        await KubeClient(client._api, lambda: fence).request("PATCH", PATH, what=WHAT, body={})
+    assert [asked.query for asked in server.asked] == [query]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 422, 429, 500, 503, 504])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.kube.played_leases import KEY, TIMING, Candidate, Fate, Line, Store
 from tests.support.virtual_time import elapsed
 
+from providerswitch.kube.client import Object
 from providerswitch.kube.lease import Record, build_lease, read_record
 
 pytestmark = pytest.mark.looptime(start=0)
@@ -133,6 +134,26 @@ async def test_an_emptied_lease_is_free_and_a_deleted_one_is_made_again() -> Non
     await store.keep({**store.lease, "spec": {}})
     assert read_record(store.lease, 7.0) == Record("", 7.0, version=str(store.version))
     await leader_among(candidates(store, "b"), 1)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{}, {"metadata": None}, {"metadata": {}}, {"metadata": {"resourceVersion": "1"}, "spec": ["holderIdentity"]},
+     {"metadata": {"resourceVersion": "1"}, "spec": {"leaseDurationSeconds": "long"}}],
+)  # fmt: skip
+@pytest.mark.parametrize("leads", [True, False])
+async def test_an_answer_that_is_no_lease_is_trouble_like_any_other(odd: Object, leads: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    made = candidates(Store(), "a", "b")
+    leader = await leader_among(made, 0.1)
+    await asyncio.sleep(5)
+    (victim,) = (each for each in made if (each is leader) is leads)
+    victim.line.odd = odd
+    await asyncio.sleep(60)
+    assert (await leader_among(made, 0.1) is victim) is False
+    victim.line.odd = None
+    await asyncio.sleep(60)
+    await leader_among(made, 0.1)
+    assert all(each.task and not each.task.done() for each in made)
 
 
 async def test_a_beginning_that_fails_ends_the_election_loudly() -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.kube.played_server import obj, refuses, says, serving
 
 from providerswitch.api.errors import ApiServerError
+from providerswitch.kube.client import Object
 from providerswitch.kube.objects import (
     CONFIG_MAPS,
     EVENTS,
@@ -17,6 +18,8 @@ from providerswitch.kube.objects import (
     delete,
     fetch,
     key_of,
+    list_all,
+    list_uids,
     path_of,
 )
 
@@ -110,3 +113,18 @@ async def test_a_deletion_that_was_not_done_is_told(status: int) -> None:
     async with serving(refuses(status)) as (_, client):
         with pytest.raises(ApiServerError, match=f'delete ConfigMap "team-a/llm": HTTP {status}'):
             await delete(client, CONFIG_MAPS, KEY, "uid-1")
+
+
+@pytest.mark.parametrize("answer", [{}, {"kind": "Status", "status": "Success"}])
+async def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_one(answer: Object) -> None:
+    async with serving(says(200, answer), says(200, answer)) as (_, client):
+        with pytest.raises(ApiServerError, match="no Kubernetes API server"):
+            await list_uids(client, POLICIES, None)
+        with pytest.raises(ApiServerError, match="no Kubernetes API server"):
+            [policy async for policy in list_all(client, POLICIES, None)]
+
+
+@pytest.mark.parametrize("items", [[], None])
+async def test_an_empty_list_is_one(items: list[Object] | None) -> None:
+    async with serving(says(200, {"items": items})) as (_, client):
+        assert await list_uids(client, POLICIES, None) == frozenset()

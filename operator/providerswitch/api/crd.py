@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from providerswitch.api import meta
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.rules import RULES, duration_rules, shape_rule
-from providerswitch.api.status import PolicyStatus
+from providerswitch.api.status import UNSEEN, PolicyStatus
 
 Schema = dict[str, Any]
 
@@ -93,7 +93,8 @@ def _root() -> Schema:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural(PolicySpec, "spec"),
-            "status": structural(PolicyStatus, "status"),
+            # Without it kstatus, and so Flux, takes a policy that no operator has seen yet for finished.
+            "status": {**structural(PolicyStatus, "status"), "default": {"observedGeneration": UNSEEN}},
         },
     }
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
@@ -310,6 +310,10 @@ class Resilience(Model):
     """Mean time of undone switches, over the kept history."""
     config_load_millis: int | None = None
     """From the arrival of the last changed spec to its decision in force."""
+
+
+UNSEEN: Final = -1
+"""observedGeneration of a policy that no operator has looked at yet."""
 
 
 class PolicyStatus(Model):

@@ -20,7 +20,7 @@ import yaml
 from pydantic import ValidationError
 
 from providerswitch.api import meta
-from providerswitch.api.status import PolicyStatus
+from providerswitch.api.status import UNSEEN, PolicyStatus
 from providerswitch.cli.terminal import clean, render
 from providerswitch.controller.policy import Policy, parse_policy
 from providerswitch.core.sections import Section, Seen
@@ -148,7 +148,7 @@ def _explain(policy: Policy, found: Mapping[str, Any], now: datetime) -> Explana
     except ValidationError as error:
         place = ".".join(map(str, ("status", *error.errors(include_input=False)[0]["loc"])))
         return Flaw(f"{_name(found)} has a status that cannot be read, at {place}. {HOW}")
-    if status.observed_generation is None:
+    if status.observed_generation in {None, UNSEEN}:
         return Flaw(
             f"{_name(found)} has no status yet. If that lasts, the operator does not run, or does not serve its "
             "namespace: see the operator's log.",

@@ -27,6 +27,7 @@ class Entry:
         newest: the last spec that could be parsed and has a place in its namespace.
         offered: the last spec that could be parsed.
         policy: the spec that is being worked on; it does not change while a reconcile runs.
+        looked_at: generation of the newest spec, in force or refused.
         spec_problem: why the newest spec could not be.
         status: as last written to (or first read from) the API server.
         following: another replica leads, this one only probes.
@@ -60,6 +61,7 @@ class Entry:
     policy: Policy | None = None
     newest: Policy | None = None
     offered: Policy | None = None
+    looked_at: int = 0
     spec_problem: Problem | None = None
     following: bool = False
     restored: bool = False
@@ -109,6 +111,7 @@ class Entry:
             policy=self.policy,
             newest=self.newest,
             offered=self.offered,
+            looked_at=self.looked_at,
             spec_problem=self.spec_problem,
             secrets=self.secrets,
             targets=self.targets,
@@ -122,12 +125,13 @@ class Entry:
         """The thresholds of the policy."""
         assert self.policy is not None
         spec = self.policy.spec
+        billed = spec.health_check.generation is not None and not self.following
         return HealthRules(
             failure_threshold=spec.health_check.failure_threshold,
             recovery_threshold=spec.health_check.recovery_threshold,
             blacklist_duration=spec.failover.blacklist_duration,
             patience=spec.health_check.interval,
-            deepest=Tier.GENERATION if spec.health_check.generation else Tier.LIVENESS,
+            deepest=Tier.GENERATION if billed else Tier.LIVENESS,
         )
 
     @property

@@ -9,7 +9,7 @@ from itertools import takewhile
 from providerswitch.api.status import ConditionType, PolicyStatus
 from providerswitch.core.limits import Claim, Limits, Places, age_of, allot, explain_refusal
 from providerswitch.core.narrate import condition
-from providerswitch.core.report import LIMIT_EXCEEDED, Problem
+from providerswitch.core.report import LIMIT_EXCEEDED, SPEC_INVALID, Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey, key_of
 
@@ -23,7 +23,7 @@ def claim_of(obj: Object, status: PolicyStatus) -> Claim:
     """Return what a policy asks for, and what it held when its status was written."""
     listed, found = providers_of(obj), obj["metadata"]
     ready = condition(status, ConditionType.READY)
-    refused = ready is not None and ready.reason == LIMIT_EXCEEDED
+    refused = ready is not None and ready.reason in {LIMIT_EXCEEDED, SPEC_INVALID}
     whole = not refused and status.observed_generation == found["generation"]
     held = listed if whole else min(listed, len(status.providers))
     return Claim(found["name"], str(found.get("creationTimestamp", "")), listed, held)

@@ -1,5 +1,6 @@
 """What is known of each provider in numbers: from probes, golden prompts and metrics sources, for all policies."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -46,6 +47,11 @@ class Measuring:
             if target and provider and told.quality is not None and told.quality_confidence:
                 tally = quality.recall(told.quality, told.quality_confidence, provider.quality)
                 self._tallies.setdefault(target, {}).setdefault(spec.quality_checks.model_dump_json(), tally)
+
+    def forget_verdicts(self, targets: Iterable[ProbeTarget]) -> None:
+        """Forget what golden prompts said: another replica has asked them since."""
+        for target in targets:
+            self._tallies.pop(target, None)
 
     def forget(self, target: ProbeTarget) -> None:
         """Forget a target that is no longer probed."""

@@ -56,4 +56,7 @@ class Networks:
     def forget(self, host: str, namespace: str) -> bool:
         """Drop a host that a namespace no longer probes; tell whether a freeze ended by it."""
         network = self._troubled.get(namespace)
-        return network is not None and network.forget(host)
+        ended = network is not None and network.forget(host)
+        if network and not network.troubled:
+            del self._troubled[namespace]
+        return ended

@@ -120,12 +120,27 @@ class Operator:
         if self.election is None:
             self.metrics.leader.set(1)
             return
-        term = Term(self.client, self.namespaces, self.registry, self.reconciler, self.children, self.metrics)
+        term = self.build_term()
         term.end()
         self._standing = tasks.create_task(self.election.run(term.begin, term.end))
 
-    async def _step_down(self) -> None:
-        """Let another replica go on at once."""
+    def build_term(self) -> Term:
+        """Return what happens when this replica begins to lead, and when it no longer does."""
+        return Term(
+            self.client,
+            self.namespaces,
+            self.registry,
+            self.reconciler,
+            self.children,
+            self.metrics,
+            self.on_policy,
+            self.look_soon,
+        )
+
+    async def _step_down(self, *, at_once: bool) -> None:
+        """Let another replica go on, at once or when the Lease has run out."""
+        if self.election and not at_once:
+            self.election.let_run_out()
         if self._standing:
             self._standing.cancel()
             await asyncio.wait([self._standing])
@@ -144,8 +159,8 @@ class Operator:
             await asyncio.wait([kopf_task])
         finally:
             self.ready = False
-            await self.reconciler.finish(self.registry)
-            await self._step_down()
+            finished = await self.reconciler.finish(self.registry)
+            await self._step_down(at_once=finished)
             kopf_task.cancel()
             await asyncio.wait([kopf_task])
         await kopf_task
@@ -155,6 +170,7 @@ class Operator:
         self.ready = False
         await wait_until_served(self.client, self.login.server, self.namespaces, self._forget_all)
         await self._take_stock()
+        self.look_soon.set()
         self.ready = True
 
     def _forget_all(self) -> None:

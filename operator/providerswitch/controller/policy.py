@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from providerswitch.api import meta
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.status import LARGEST_NUMBER, PolicyStatus
-from providerswitch.core.report import Problem
+from providerswitch.core.report import SPEC_INVALID, Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.events import Regarding
 from providerswitch.kube.objects import ObjectKey, key_of
@@ -46,7 +46,7 @@ def parse_policy(obj: Object) -> Policy | Problem:
     try:
         spec = PolicySpec.model_validate(obj.get("spec") or {})
     except ValidationError as error:
-        return Problem("SpecInvalid", _explain(error))
+        return Problem(SPEC_INVALID, _explain(error))
     return Policy(
         key=key_of(obj),
         uid=found["uid"],

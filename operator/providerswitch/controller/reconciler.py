@@ -119,18 +119,24 @@ class Reconciler:
             entry.task.cancel()
             entry.task = None
 
-    async def finish(self, entries: Iterable[Entry]) -> None:
-        """Let the reconciles under way finish, for a moment, then end all work: the process is about to stop."""
+    async def finish(self, entries: Iterable[Entry]) -> bool:
+        """Let the reconciles under way finish, for a moment, then end all work: the process is about to stop.
+
+        Tell whether none had to be cut off. No other begins meanwhile.
+        """
+        self._open.clear()
         known = tuple(entries)
         under_way = [entry.task for entry in known if entry.task and not entry.task.done()]
         if under_way:
             await asyncio.wait(under_way, timeout=FINISH_SECONDS)
+        finished = all(task.done() for task in under_way)
         for entry in known:
             self.stop(entry)
+        return finished
 
     async def _drain(self, entry: Entry) -> None:
         await self._open.wait()
-        while entry.dirty and _left_alone(entry) <= 0:
+        while entry.dirty and self._open.is_set() and _left_alone(entry) <= 0:
             await self._turns.take(entry.key.namespace)
             entry.dirty = False
             await self._guarded(entry)

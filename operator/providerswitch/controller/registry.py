@@ -86,9 +86,12 @@ class Registry:
         """
         self._admission.begin((obj, parse_status(obj)) for obj in policies)
         for entry in self:
+            before = entry.newest, entry.spec_problem
             _judge(entry, self._admission.refusal(entry.key))
             if not self._admission.holds(entry.key):
                 entry.newest = None
+            if (entry.newest, entry.spec_problem) != before:
+                self._wake(entry)
 
     @property
     def over_limit(self) -> Mapping[str, int]:
@@ -103,12 +106,9 @@ class Registry:
         entry.targets = {}
 
     def take_over(self, obj: Object) -> None:
-        """Begin anew with a policy from what its status says now; whoever led wrote it until a moment ago."""
-        entry = self._entries.get(key_of(obj))
-        if entry is None or entry.uid != obj["metadata"]["uid"]:
-            self.put(obj)
-            return
-        status = parse_status(obj)
+        """Begin anew with a known policy from what its status says now; whoever led wrote it until a moment ago."""
+        entry, status = self._entries[key_of(obj)], parse_status(obj)
+        self.measuring.forget_verdicts(entry.targets.values())
         self._entries[entry.key] = entry.anew(status, restore_memory(status))
 
     def remove(self, key: ObjectKey, scheduler: Scheduler) -> Entry | None:
@@ -286,7 +286,7 @@ def _source_of(entry: Entry) -> PrometheusSource | None:
 
 
 def _take(entry: Entry, obj: Object, refusal: Problem | None) -> bool:
-    parsed = parse_policy(obj)
+    parsed, entry.looked_at = parse_policy(obj), obj["metadata"].get("generation", 0)
     if isinstance(parsed, Problem):
         changed = entry.spec_problem != parsed
         entry.spec_problem = parsed

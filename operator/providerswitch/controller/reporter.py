@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from providerswitch.api.errors import ApiServerError
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus
@@ -23,6 +24,10 @@ from providerswitch.kube.events import Regarding, build_event, post_event
 from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply
 
 log = logging.getLogger(__name__)
+
+UNKNOWN_FIELD: Final = "field not declared in schema"
+"""What server-side apply answers, with HTTP 500, to a field that the CustomResourceDefinition has not."""
+OLD_CRD: Final = "the CustomResourceDefinition is older than the operator. Apply crds/ of this release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Reporter:
             held.decision,
             entry.memory,
             problems=problems_of(entry),
-            generation=entry.policy.generation,
+            generation=entry.looked_at if entry.spec_problem else entry.policy.generation,
             before=entry.status,
             background=background,
         )
@@ -70,22 +75,26 @@ class Reporter:
         problem = entry.spec_problem
         if problem is None:
             return
+        former = condition(entry.status, ConditionType.READY)
+        unchanged = former is not None and former.status == "False"
         ready = Condition(
             type=ConditionType.READY,
             status="False",
             reason=problem.reason,
             message=problem.message,
-            last_transition_time=self.clock().replace(microsecond=0),
-            observed_generation=entry.offered.generation if entry.offered else 0,
+            last_transition_time=former.last_transition_time if former and unchanged else _seconds(self.clock()),
+            observed_generation=entry.looked_at,
         )
         if problem.reason != LIMIT_EXCEEDED:  # nobody limits how many of those there are
             self.metrics.ready.labels(entry.key.namespace, entry.key.name).set(0)
             self.metrics.show_conditions(entry.key, [ready])
-        former = condition(entry.status, ConditionType.READY)
-        if former is None or _says(former) != _says(ready):
+        told = former is not None and _says(former) == _says(ready)
+        if not told:
             log.warning("the policy cannot be honoured: %s", problem.message, extra={"policy": str(entry.key)})
             await self._post(entry, PolicyEvent("Warning", problem.reason, problem.message, problem.message))
-            await self._write(entry, entry.status.model_copy(update={"conditions": [ready]}))
+        if not told or entry.status.observed_generation != entry.looked_at:
+            seen = {"conditions": [ready], "observed_generation": entry.looked_at}
+            await self._write(entry, entry.status.model_copy(update=seen))
 
     async def _announce(self, entry: Entry, status: PolicyStatus) -> None:
         told = [tell_switch(switch) for switch in entry.unannounced]
@@ -120,6 +129,8 @@ class Reporter:
         try:
             await apply(self.client, POLICIES, _status_object(entry, rendered), subresource="status")
         except ApiServerError as error:
+            if UNKNOWN_FIELD in error.detail:
+                raise explain_old_crd(error) from error
             if error.status != NOT_FOUND:  # it was deleted while its status was on the way
                 raise
 
@@ -157,6 +168,15 @@ class Reporter:
         self.metrics.ready.labels(key.namespace, key.name).set(ready is not None and ready.status == "True")
         if entry.policy:
             self.metrics.show_budget(key, entry.policy.spec.health_check.budget)
+
+
+def explain_old_crd(error: ApiServerError) -> ApiServerError:
+    """Return the refusal of a status whose fields the CustomResourceDefinition does not know, with what to do."""
+    return ApiServerError(error.what, error.status, f"{OLD_CRD} ({error.detail})", error.retry_after)
+
+
+def _seconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
 
 
 def _says(ready: Condition) -> str:

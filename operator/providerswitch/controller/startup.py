@@ -182,7 +182,7 @@ def _explain(error: ApiServerError, server: str) -> str:
         )
     if error.status == NOT_FOUND:
         return (
-            f"The CustomResourceDefinition {CRD_NAME} is not installed. Run: kubectl apply -f crds/. "
+            f"The CustomResourceDefinition {CRD_NAME} is not installed. Run: kubectl apply --server-side -f crds/. "
             "Trying again every 2 s."
         )
     return f"The API server at {server} is in trouble: {error}. Trying again every 2 s."

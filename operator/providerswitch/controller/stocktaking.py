@@ -30,9 +30,12 @@ async def take_stock(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[Object]:
     """Return all policies; an API server that does not tell them is asked until it does."""
+    told = ""
     while True:
         try:
             return await list_policies(client, namespaces)
         except ApiServerError as error:
-            log.info("policies cannot be listed, which is tried again: %s", error)
-            await pause(RETRY_SECONDS)
+            if str(error) != told:
+                told = str(error)
+                log.info("policies cannot be listed, which is tried again: %s", error)
+            await pause(max(RETRY_SECONDS, error.retry_after))

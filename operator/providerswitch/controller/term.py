@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,12 @@ RETRY_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What happens to the policies when this replica begins to lead, or no longer does."""
+    """What happens to the policies when this replica begins to lead, or no longer does.
+
+    Attributes:
+        take_in: gets each policy as the watch of policies would tell it.
+        look_soon: asks for a comparison of the policies that are served with those that exist.
+    """
 
     client: KubeClient
     namespaces: tuple[str, ...]
@@ -29,21 +35,27 @@ class Term:
     reconciler: Reconciler
     children: Children
     metrics: Metrics
+    take_in: Callable[[str, Object], None]
+    look_soon: asyncio.Event
 
     async def begin(self) -> None:
         """Take over from what the former leader wrote last, and go to work.
 
         The watches may be a moment behind what it wrote last, so everything is read once more.
         """
+        told = ""
         while True:
             try:
                 await self._look_again()
                 break
             except ApiServerError as error:
-                log.info("what is published cannot be read, which is tried again: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
+                if str(error) != told:
+                    told = str(error)
+                    log.info("what is published cannot be read, which is tried again: %s", error)
+                await asyncio.sleep(max(RETRY_SECONDS, error.retry_after))
         self.metrics.leader.set(1)
         self.reconciler.lead(self.registry)
+        self.look_soon.set()
 
     async def _look_again(self) -> None:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
@@ -56,13 +68,19 @@ class Term:
             async for policy in list_all(self.client, POLICIES, scope):
                 self._take_over(policy)
                 policies.append(policy)
-        self.registry.allot(policies)
+        self.registry.allot(policy for policy in policies if self._is_served(policy))
 
     def _take_over(self, policy: Object) -> None:
+        self.take_in("MODIFIED", policy)
         former = self.registry.get(key_of(policy))
         if former:
             self.reconciler.stop(former)
         self.registry.take_over(policy)
+
+    def _is_served(self, policy: Object) -> bool:
+        """Tell whether a policy is not deleted meanwhile: a place that it got now would never be free again."""
+        entry = self.registry.get(key_of(policy))
+        return entry is not None and entry.uid == policy["metadata"]["uid"]
 
     def end(self) -> None:
         """Leave the policies to whoever leads now, and go on probing."""

@@ -128,11 +128,14 @@ def succeed(own: ProviderHealth, recorded: ProviderHealth | None) -> ProviderHea
     """Return what a replica that begins to lead holds of a provider: what its own probes say, and what was recorded.
 
     Its own are newer. But they asked nothing that is billed, and may have missed what came before them: an ejection
-    lasts, and a failure that only billed probes find stands until they disprove it.
+    lasts, and a failure that only billed probes find stands until they disprove it. One that it found itself is of an
+    earlier term, and whoever led since knows more.
     """
     if recorded is None:
         return own
-    if own.last_probe_at is None or (recorded.state is HealthState.DOWN and _outlasts(recorded, own.last_probe_at)):
+    if own.last_probe_at is None or own.failing_tier is Tier.GENERATION:
+        return recorded
+    if not recorded.may_stay and _outlasts(recorded, own.last_probe_at):
         return recorded
     return replace(
         own,
@@ -145,7 +148,7 @@ def succeed(own: ProviderHealth, recorded: ProviderHealth | None) -> ProviderHea
 
 
 def _outlasts(recorded: ProviderHealth, last_probe_at: datetime) -> bool:
-    """Tell whether a provider is down for a reason that a liveness probe cannot disprove."""
+    """Tell whether a provider is out of service for a reason that a liveness probe cannot disprove."""
     until = recorded.blacklisted_until
     return recorded.failing_tier is Tier.GENERATION or (until is not None and until > last_probe_at)
 

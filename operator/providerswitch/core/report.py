@@ -38,6 +38,8 @@ SWITCH_REFUSED: Final = "SwitchRefused"
 """Reason of Ready in manual mode, where the spec is not honoured, and else of FailedOver, where it is a failover."""
 LIMIT_EXCEEDED: Final = "LimitExceeded"
 """Reason of Ready of a policy for which its namespace has no place."""
+SPEC_INVALID: Final = "SpecInvalid"
+"""Reason of Ready of a policy whose newest spec cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def _answer(seen: Seen) -> str:
 
 def _lateness(seen: Seen) -> Iterator[str]:
     """A status of an older spec may mislead."""
-    told = seen.status.observed_generation or 0
+    told = max(seen.status.observed_generation or 0, 0)
     if told < seen.generation:
         yield (
             f"This tells of generation {told} of the spec; generation {seen.generation} was not acted upon yet. If "

@@ -119,7 +119,7 @@ class KubeClient:
 
 def _within(fence: float) -> Mapping[str, str]:
     """Have the API server give up a write that it has not done in time, too."""
-    return {"timeout": f"{fence:.3f}s"} if fence < REQUEST_SECONDS else {}
+    return {"timeout": f"{min(REQUEST_SECONDS, fence):.3f}s"} if math.isfinite(fence) else {}
 
 
 def _parse(text: bytes, what: str) -> Object:

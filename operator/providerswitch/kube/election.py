@@ -85,8 +85,12 @@ class Election:
         """Return for how many seconds writes may begin and end; 0 without the Lease."""
         return max(0.0, self._may_write_until - self._clock())
 
+    def let_run_out(self) -> None:
+        """Do not give the Lease back: a write that was cut off may be done later than another replica would begin."""
+        self._claimed = False
+
     async def run(self, begin: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
-        """Hold the Lease whenever it can be had, until cancelled; it is then given back.
+        """Hold the Lease whenever it can be had, until cancelled; it is then given back, or else runs out.
 
         `begin` is called at the beginning of each term, and cancelled if the term ends before it does; `end` is called
         when the Lease is lost, not when it is given back.
@@ -142,7 +146,7 @@ class Election:
     def _hear(self, event: Object, seen: Sighting) -> Sighting:
         if event["type"] == "BOOKMARK":
             return seen
-        self._seen = see(seen, read_record(event["object"], self._timing.lease), self._clock())
+        self._seen = see(seen, read_record(event.get("object"), self._timing.lease), self._clock())
         return self._seen
 
     async def _claim(self, found: Record) -> bool:

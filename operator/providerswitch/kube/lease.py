@@ -7,9 +7,10 @@ are of another machine's clock.
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from providerswitch.kube.client import KubeClient, Object
+from providerswitch.api.errors import ApiServerError
+from providerswitch.kube.client import UNREADABLE, KubeClient, Object
 from providerswitch.kube.objects import ObjectKey, Resource, fetch, path_of
 
 POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -57,8 +58,19 @@ def see(former: Sighting | None, record: Record, now: float) -> Sighting:
     return former if former and unchanged else Sighting(record, now)
 
 
-def read_record(lease: Object, otherwise: float) -> Record:
-    """Return what a Lease says; somebody may have emptied it, then it holds for `otherwise` seconds."""
+def read_record(lease: object, otherwise: float) -> Record:
+    """Return what a Lease says; somebody may have emptied it, then it holds for `otherwise` seconds.
+
+    Raises:
+        ApiServerError: it is no Lease; what answered may be a proxy.
+    """
+    try:
+        return _record(lease, otherwise)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ApiServerError("read the Lease", None, UNREADABLE) from error
+
+
+def _record(lease: Any, otherwise: float) -> Record:
     spec = lease.get("spec") or {}
     return Record(
         holder=spec.get("holderIdentity") or "",

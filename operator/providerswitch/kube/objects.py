@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
-from providerswitch.kube.client import APPLY, METADATA_ONLY_LIST, KubeClient, Object
+from providerswitch.kube.client import APPLY, METADATA_ONLY_LIST, UNREADABLE, KubeClient, Object
 
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
@@ -90,7 +90,7 @@ async def list_all(
     query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
     while True:
         answer = await client.request("GET", path, what=what, query=query)
-        for item in answer.get("items") or []:
+        for item in _items(answer, what):
             yield {"apiVersion": resource.api_version, "kind": resource.kind, **item}
         token = (answer.get("metadata") or {}).get("continue")
         if not token:
@@ -106,7 +106,18 @@ async def list_uids(client: KubeClient, resource: Resource, namespace: str | Non
     """
     path, what = resource.collection(namespace), f"list {resource.plural}"
     answer = await client.request("GET", path, what=what, accept=METADATA_ONLY_LIST)
-    return frozenset(item["metadata"]["uid"] for item in answer.get("items") or [])
+    return frozenset(item["metadata"]["uid"] for item in _items(answer, what))
+
+
+def _items(answer: Object, what: str) -> list[Object]:
+    """Return what a list holds; taken for an empty one, another answer would be the end of everything in it.
+
+    Raises:
+        ApiServerError: it is no list.
+    """
+    if "items" not in answer:
+        raise ApiServerError(what, None, UNREADABLE)
+    return answer["items"] or []
 
 
 async def apply(client: KubeClient, resource: Resource, body: Object, *, subresource: str = "") -> Object:

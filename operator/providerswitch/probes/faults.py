@@ -41,9 +41,13 @@ HIGHEST_PORT: Final = 65535
 LEGAL_VALUE: Final = re.compile(r"(?:[!-~]+(?:[ \t]+[!-~]+)*)?")
 LEGAL_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 OURS: Final = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
-)
-"""Headers of the transport itself. A Host of the user's choice would lead a key past the check of its host."""
+    {
+        "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect",
+        "proxy-authorization", "proxy-connection",
+    }
+)  # fmt: skip
+"""Headers of the transport itself. A Host of the user's choice would lead a key past the check of its host; the
+credentials for the proxy are the administrator's."""
 
 Explain = Callable[[BaseException, Phase | None], Finding | None]
 """Reads an exception; None leaves it to the next rule."""

@@ -2,7 +2,8 @@
 
 What every probe is promised here, whatever the host does: it is over by its deadline, it goes only to an address that
 was checked (the request is made to that address, so nothing can resolve differently in between), it follows no
-redirect, takes no proxy from the environment, keeps no cookie, and reads at most 64 KiB.
+redirect, takes no proxy but the administrator's, keeps no cookie, and reads at most 64 KiB. A proxy on the way looks
+the name up itself: then only what can be known here is checked, and the proxy's own rules decide the rest.
 
 httpx is used below its client: `httpx.AsyncClient` logs every URL, keeps cookies and inflates bodies without a limit.
 Header values are checked before httpx sees them, because httpcore's debug log quotes illegal ones.
@@ -10,43 +11,33 @@ Header values are checked before httpx sees them, because httpcore's debug log q
 
 import asyncio
 import ssl
-import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import httpcore
 import httpx
 
 from providerswitch.api.health import HealthClass
 from providerswitch.probes.addresses import Address, AddressRules, order_attempts, refusal
+from providerswitch.probes.bodies import read_body
 from providerswitch.probes.exchange import Finding, ProbeRequest, Reply
 from providerswitch.probes.faults import Phase, classify_fault, find_flaw, timed_out
+from providerswitch.probes.progress import Progress
+from providerswitch.probes.proxies import CREDENTIALS_WANTED, DIRECT, Proxies, Proxy, as_address
 from providerswitch.probes.resolving import Resolver, hear_out, system_resolver
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_ATTEMPTS: Final = 4
 """Addresses tried for one probe; each gets its share of the deadline to take the connection."""
 
+GLANCE_SECONDS: Final = 1.0
+"""How long a host's addresses are waited for where they are wanted for a check only, because a proxy connects to it."""
+
 REPEATABLE: Final = frozenset({"GET", "HEAD"})
 """Methods that may be sent again when a kept connection turns out to be dead: they are never billed."""
-
-PLAIN: Final = frozenset({"", "identity"})
-ZLIB: Final = frozenset({"gzip", "x-gzip", "deflate"})
-ANY_ZLIB_HEADER: Final = 47
-"""`wbits` of zlib: the largest window, gzip or zlib header, whichever is there."""
-
-PHASES: Final[Mapping[str, Phase]] = {
-    "connection.connect_tcp.started": Phase.CONNECT,
-    "connection.start_tls.started": Phase.TLS,
-    "http11.send_request_headers.started": Phase.WRITE,
-    "http11.receive_response_headers.started": Phase.READ_HEADERS,
-    "http11.receive_response_headers.complete": Phase.READ_BODY,
-}
-"""Phase that begins with an event of httpcore's trace extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,45 +65,6 @@ class Transport(Protocol):
         """Close the connection."""
 
 
-@dataclass(slots=True)
-class _Progress:
-    """How far one probe has come."""
-
-    deadline: asyncio.Timeout
-    phase: Phase = Phase.RESOLVE
-    connected_anew: bool = False
-    started: float = field(default_factory=perf_counter)
-    first_byte_seconds: float | None = None
-    patience: asyncio.Timeout | None = None
-    patience_seconds: float = 0
-    stream: httpcore.AsyncNetworkStream | None = None
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Hear of httpcore's events; hardly ever look at what comes with them, for it may hold the request."""
-        self.phase = PHASES.get(event, self.phase)
-        if event == "connection.connect_tcp.started":
-            self.connected_anew = True
-            self._give_patience(asyncio.get_running_loop().time() + self.patience_seconds)
-        elif event == "connection.connect_tcp.complete":
-            self._give_patience(None)
-            self.stream = info["return_value"]
-        elif event == "http11.receive_response_headers.complete":
-            self.first_byte_seconds = perf_counter() - self.started
-
-    def _give_patience(self, until: float | None) -> None:
-        if self.patience:
-            self.patience.reschedule(until)
-
-    def time_left(self) -> float:
-        """Return the seconds before the deadline."""
-        return (self.deadline.when() or 0) - asyncio.get_running_loop().time()
-
-    async def drop_half_open(self) -> None:
-        """Close what httpcore forgets: a connection whose TLS handshake was cut off by our deadline."""
-        if self.phase is Phase.TLS and self.stream:
-            await self.stream.aclose()
-
-
 class ProbeTransport:
     """The connection to one probe target. At most one probe is under way; another waits for its turn.
 
@@ -120,6 +72,7 @@ class ProbeTransport:
         base_url: `request.path` is appended to it.
         ssl_context: shared by all targets.
         keepalive_seconds: how long an unused connection stays open; more than the probe interval.
+        proxies: which of them is on the way to the base URL.
     """
 
     def __init__(
@@ -130,21 +83,24 @@ class ProbeTransport:
         rules: AddressRules,
         keepalive_seconds: float,
         resolve: Resolver | None = None,
+        proxies: Proxies = DIRECT,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ssl_context = ssl_context
         self._rules = rules
         self._keepalive_seconds = keepalive_seconds
         self._resolve = resolve or system_resolver
+        self._proxies = proxies
         self._turn = asyncio.Lock()
         self._kept: httpx.AsyncHTTPTransport | None = None
+        self._kept_proxy: Address | None = None
         self._last: Address | None = None
-        self._lookup: asyncio.Future[Sequence[str]] | None = None
+        self._lookups: dict[str, asyncio.Future[Sequence[str]]] = {}
 
     async def ask(self, request: ProbeRequest, *, deadline_seconds: float) -> Answer:
         """Send one request; back by the deadline, which counts from its turn. Raises nothing but CancelledError."""
         async with self._turn:
-            progress = _Progress(asyncio.timeout(deadline_seconds))
+            progress = Progress(asyncio.timeout(deadline_seconds))
             result = await self._ask(request, progress)
             return Answer(result, perf_counter() - progress.started, progress.first_byte_seconds)
 
@@ -152,45 +108,78 @@ class ProbeTransport:
         """Close the connection, after the probe under way."""
         async with self._turn:
             kept, self._kept = self._kept, None
-            if self._lookup:
-                self._lookup.cancel()
+            for lookup in self._lookups.values():
+                lookup.cancel()
             if kept:
                 await kept.aclose()
 
-    async def _ask(self, request: ProbeRequest, progress: _Progress) -> Reply | Finding:
+    async def _ask(self, request: ProbeRequest, progress: Progress) -> Reply | Finding:
         try:
             async with progress.deadline:
                 return await self._exchange(request, progress)
         except Exception as error:  # noqa: BLE001  # whatever a host makes the libraries raise is a finding about it
-            return timed_out(progress.phase) if progress.deadline.expired() else classify_fault(error, progress.phase)
+            return _explain(error, progress)
         finally:
             await progress.drop_half_open()
 
-    async def _exchange(self, request: ProbeRequest, progress: _Progress) -> Reply | Finding:
+    async def _exchange(self, request: ProbeRequest, progress: Progress) -> Reply | Finding:
         url = httpx.URL(self._base_url + request.path)
         if flaw := find_flaw(url, request):
             return Finding(HealthClass.CONFIG_INVALID, flaw)
-        addresses = await self._look_up(url)
-        refusals = [why for address in addresses if (why := refusal(address, self._rules))]
-        if refusals:
-            return Finding(HealthClass.CONFIG_INVALID, f"host {url.host}: {refusals[0]}")
+        if proxy := self._proxies.between(url):
+            return await self._exchange_through(proxy, url, request, progress)
+        addresses = await self._look_up(url.raw_host.decode(), url.port or 0)
+        if refused := self._refuse(url, addresses):
+            return refused
         if not addresses:
             return Finding(HealthClass.DNS, "the host name has no address")
         return await self._send_to_any(_to_wire(url, request, progress), addresses, progress)
 
-    async def _look_up(self, url: httpx.URL) -> tuple[Address, ...]:
-        """Return all addresses of the host, in the order of trying them."""
-        with suppress(ValueError):
-            return (ip_address(url.host),)
-        if self._lookup is None or self._lookup.done():
+    async def _exchange_through(
+        self, proxy: Proxy, url: httpx.URL, request: ProbeRequest, progress: Progress
+    ) -> Reply | Finding:
+        if refused := self._refuse(url, await self._glance_at(url)):
+            return refused
+        progress.go_through(proxy, tunnelled=url.scheme == "https")
+        addresses = await self._look_up(proxy.host, proxy.port)
+        if not addresses:
+            return proxy.explain(Finding(HealthClass.DNS, "the host name has no address"))
+        result = await self._send_to_any(_to_wire(url, request, progress), addresses, progress)
+        if isinstance(result, Reply) and result.status == CREDENTIALS_WANTED and not progress.tunnelled:
+            return proxy.explain_answer(result.status)
+        return result
+
+    def _refuse(self, url: httpx.URL, addresses: Sequence[Address]) -> Finding | None:
+        refusals = (refusal(address, self._rules) for address in addresses)
+        why = next((why for why in refusals if why), None)
+        return Finding(HealthClass.CONFIG_INVALID, f"host {url.host}: {why}") if why else None
+
+    async def _glance_at(self, url: httpx.URL) -> Sequence[Address]:
+        """Return the addresses that a host has here, none where it has none; names of outside may be unknown here."""
+        host = url.raw_host.decode()
+        if as_address(host) is None and self._under_way(host):
+            return ()
+        with suppress(OSError, UnicodeError, TimeoutError):
+            async with asyncio.timeout(GLANCE_SECONDS):
+                return await self._look_up(host, url.port or 0)
+        return ()
+
+    def _under_way(self, host: str) -> bool:
+        return host in self._lookups and not self._lookups[host].done()
+
+    async def _look_up(self, host: str, port: int) -> tuple[Address, ...]:
+        """Return all addresses of a host, in the order of trying them."""
+        if address := as_address(host):
+            return (address,)
+        if not self._under_way(host):
             # A lookup outlives the probe that wanted it and serves the next: one hanging name has one, not hundreds.
-            self._lookup = asyncio.ensure_future(self._resolve(url.raw_host.decode(), url.port or 0))
-            self._lookup.add_done_callback(hear_out)
-        found = await asyncio.shield(self._lookup)
+            self._lookups[host] = asyncio.ensure_future(self._resolve(host, port))
+            self._lookups[host].add_done_callback(hear_out)
+        found = await asyncio.shield(self._lookups[host])
         return order_attempts((ip_address(text) for text in found), self._last)
 
     async def _send_to_any(
-        self, wire: httpx.Request, addresses: tuple[Address, ...], progress: _Progress
+        self, wire: httpx.Request, addresses: tuple[Address, ...], progress: Progress
     ) -> Reply | Finding:
         """Send to the first address that takes the connection."""
         failures: list[Exception] = []
@@ -205,97 +194,86 @@ class ProbeTransport:
                 failures.append(error)
         raise ExceptionGroup("no address takes the connection", failures)
 
-    async def _send_to(self, address: Address, wire: httpx.Request, progress: _Progress) -> Reply:
-        wire.url = wire.url.copy_with(host=str(address))
+    async def _send_to(self, address: Address, wire: httpx.Request, progress: Progress) -> Reply:
+        if progress.proxy is None:
+            wire.url = wire.url.copy_with(host=str(address))
         async with asyncio.timeout(None) as progress.patience:
-            reply = await self._send_again_if_stale(wire, progress)
+            reply = await self._send_again_if_stale(address, wire, progress)
         self._last = address
         return reply
 
-    async def _send_again_if_stale(self, wire: httpx.Request, progress: _Progress) -> Reply:
+    async def _send_again_if_stale(self, address: Address, wire: httpx.Request, progress: Progress) -> Reply:
         """A server may close an idle connection just when it is used again; that says nothing about its health."""
         try:
-            return await self._send(wire)
+            return await self._send(wire, address, progress.proxy)
         except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
             stale = not progress.connected_anew and progress.first_byte_seconds is None
             reset = classify_fault(error, progress.phase).health_class is HealthClass.RESET
             if not (stale and reset and wire.method in REPEATABLE):
                 raise
-        return await self._send(wire)
+        return await self._send(wire, address, progress.proxy)
 
-    async def _send(self, wire: httpx.Request) -> Reply:
-        async with self._connection() as connection, aclosing(await connection.handle_async_request(wire)) as response:
+    async def _send(self, wire: httpx.Request, address: Address, proxy: Proxy | None) -> Reply:
+        async with (
+            self._connection(address, proxy) as connection,
+            aclosing(await connection.handle_async_request(wire)) as response,
+        ):
             headers = dict(response.headers.items())
-            body, truncated = await _read_body(response)
+            body, truncated = await read_body(response, MAX_BODY_BYTES)
         return Reply(response.status_code, headers, body, truncated)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+    async def _connection(self, address: Address, proxy: Proxy | None) -> AsyncIterator[httpx.AsyncHTTPTransport]:
         """Lend the kept connection, or a new one; it is kept only if nothing goes wrong."""
-        connection, self._kept = self._kept or self._open(), None
+        kept, self._kept = self._kept, None
+        if kept and proxy and self._kept_proxy != address:
+            await kept.aclose()
+            kept = None
+        connection = kept or self._open(address, proxy)
         try:
             yield connection
         except BaseException:
             await connection.aclose()
             raise
-        self._kept = connection
+        self._kept, self._kept_proxy = connection, address
 
-    def _open(self) -> httpx.AsyncHTTPTransport:
+    def _open(self, address: Address, proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._keepalive_seconds)
-        return httpx.AsyncHTTPTransport(verify=self._ssl_context, trust_env=False, limits=limits)
+        return httpx.AsyncHTTPTransport(
+            verify=self._ssl_context, trust_env=False, limits=limits, proxy=self._proxy_at(address, proxy)
+        )
+
+    def _proxy_at(self, address: Address, proxy: Proxy | None) -> httpx.Proxy | None:
+        """Return a proxy as httpx wants it, at an address that was looked up here, as those of hosts are."""
+        if proxy is None:
+            return None
+        url = httpx.URL(scheme=proxy.scheme, host=str(address), port=proxy.port)
+        context = self._ssl_context if proxy.scheme == "https" else None
+        return httpx.Proxy(url, auth=proxy.credentials, ssl_context=context)
 
 
-def _to_wire(url: httpx.URL, request: ProbeRequest, progress: _Progress) -> httpx.Request:
+def _explain(error: Exception, progress: Progress) -> Finding:
+    """Return what an exception says: about the proxy, if it had not been passed yet, or else about the host."""
+    proxy = progress.proxy
+    if proxy and isinstance(error, httpx.ProxyError):
+        status = str(error)[:3]
+        return proxy.explain_answer(int(status) if status.isascii() and status.isdecimal() else 0)
+    late = progress.deadline.expired()
+    finding = timed_out(progress.phase) if late else classify_fault(error, progress.phase)
+    return proxy.explain(finding) if proxy and progress.at_proxy else finding
+
+
+def _to_wire(url: httpx.URL, request: ProbeRequest, progress: Progress) -> httpx.Request:
     """Build the request as it is sent, but for its address."""
     defaults = {"accept": "*/*", "user-agent": "providerswitch"}
     if request.body is not None:
         defaults["content-type"] = "application/json"
     theirs = {name.lower(): value for name, value in request.headers.items()}
     ours = {"host": url.netloc.decode(), "accept-encoding": "identity"}
-    extensions = {"sni_hostname": url.raw_host.decode().rstrip("."), "trace": progress.trace}
+    # Whom the TLS certificate must name of what we connect to; inside a tunnel httpcore takes the URL's host instead.
+    peer = progress.proxy.host if progress.proxy else url.raw_host.decode()
+    target = url.copy_with(host=url.host.rstrip(".")) if progress.proxy else url
+    extensions = {"sni_hostname": peer.rstrip("."), "trace": progress.trace}
     return httpx.Request(
-        request.method, url, headers=defaults | theirs | ours, content=request.body, extensions=extensions
+        request.method, target, headers=defaults | theirs | ours, content=request.body, extensions=extensions
     )
-
-
-async def _read_body(response: httpx.Response) -> tuple[bytes, bool]:
-    """Return at most 64 KiB of the body, and whether there was more, before and after inflating.
-
-    Raises:
-        httpx.DecodingError: the body is encoded in a way we did not ask for and cannot undo.
-    """
-    inflate = _Inflate(response.headers.get("content-encoding", ""))
-    body, received = bytearray(), 0
-    async for chunk in response.aiter_raw():
-        received += len(chunk)
-        body += inflate.take(chunk, MAX_BODY_BYTES + 1 - len(body))
-        if max(len(body), received) > MAX_BODY_BYTES:
-            return bytes(body[:MAX_BODY_BYTES]), True
-    inflate.finish()
-    return bytes(body), False
-
-
-class _Inflate:
-    """Undoes a content encoding, never to more than it is asked for: a few KiB can hold gigabytes."""
-
-    def __init__(self, encoding: str) -> None:
-        self._name = encoding.strip().lower()
-        self._stream = zlib.decompressobj(ANY_ZLIB_HEADER)
-        self._begun = False
-
-    def take(self, chunk: bytes, limit: int) -> bytes:
-        """Return what a chunk brings, at most `limit` bytes if it is inflated; `limit` is at least 1."""
-        if self._name in PLAIN:
-            return chunk
-        if self._name not in ZLIB:
-            raise httpx.DecodingError("unknown content encoding")
-        self._begun = True
-        try:
-            return self._stream.decompress(chunk, limit)
-        except zlib.error as error:
-            raise httpx.DecodingError("not what its content encoding says") from error
-
-    def finish(self) -> None:
-        """Check that nothing is missing."""
-        if self._begun and not self._stream.eof:
-            raise httpx.DecodingError("ends too soon")
