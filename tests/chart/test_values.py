@@ -107,6 +107,7 @@ def test_a_value_of_a_wrong_type_is_refused_with_its_path(path: str, told_of_num
     ("/watch/namespaces", ["a", "a"], "at '/watch/namespaces': items at 0 and 1 are equal"),
     ("/limits/policiesPerNamespace", -1, "at '/limits/policiesPerNamespace': minimum: got -1, want 0"),
     ("/networkPolicy/egress/providerPorts", [], "at '/networkPolicy/egress/providerPorts': minItems: got 0, want 1"),
+    ("/podDisruptionBudget/maxUnavailable", "one", "at '/podDisruptionBudget/maxUnavailable': 'one' does not match"),
     ("/affinity/podAntiAfinity", {}, "at '/affinity': additional properties 'podAntiAfinity' not allowed"),
     ("/commonLabels/team", 7, "at '/commonLabels/team': got number, want string"),
     ("/extraEnv", [{"value": "x"}], "at '/extraEnv/0': missing property 'name'"),

@@ -146,7 +146,8 @@ async def test_policies_and_secrets_outside_of_the_served_namespaces_are_left_al
 
         await scene.serves("p")
 
-        assert "status" not in scene.kubectl.json("get", "pswitch", POLICY, "-n", elsewhere)
+        seen = scene.kubectl.json("get", "pswitch", POLICY, "-n", elsewhere)
+        assert seen["status"] == {"observedGeneration": -1}, "what the API server gives to a new one"
         assert all(b"/other" not in request for request in server.requests)
 
 

@@ -61,6 +61,13 @@ class Store:
             self.changed.notify_all()
         return copy.deepcopy(self.lease)
 
+    async def delete(self) -> None:
+        """Somebody deletes it."""
+        self.version += 1
+        self.lease = None
+        async with self.changed:
+            self.changed.notify_all()
+
     @property
     def holder(self) -> str:
         """Who holds it."""
@@ -120,9 +127,10 @@ class Line(KubeClient):
             async with self.store.changed:
                 while self.store.version <= seen:
                     await self.store.changed.wait()
-            if self.store.lease is None:
-                return
             seen = self.store.version
+            if self.store.lease is None:
+                yield {"type": "DELETED", "object": {}}
+                continue
             yield {"type": "MODIFIED", "object": copy.deepcopy(self.store.lease) if self.odd is None else self.odd}
 
 

@@ -1,6 +1,7 @@
 """Who leads, in virtual time: never two at once, whatever the network does, and soon another when one is gone."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -134,6 +135,46 @@ async def test_an_emptied_lease_is_free_and_a_deleted_one_is_made_again() -> Non
     await store.keep({**store.lease, "spec": {}})
     assert read_record(store.lease, 7.0) == Record("", 7.0, version=str(store.version))
     await leader_among(candidates(store, "b"), 1)
+
+
+async def test_a_lease_deleted_under_a_leader_makes_nobody_else_lead() -> None:
+    store = Store()
+    made = candidates(store, "a", "b")
+    leader = await leader_among(made, 0.1)
+    await asyncio.sleep(TIMING.renewal + 0.1)
+    await store.delete()
+    for _ in range(100):
+        await asyncio.sleep(TIMING.lease / 50)
+        assert [each for each in made if each.leads] == [leader]
+    assert store.holder == leader.name
+
+
+async def test_a_lease_deleted_after_its_leader_vanished_is_made_when_it_would_have_run_out() -> None:
+    store = Store()
+    made = candidates(store, "a", "b")
+    leader = await leader_among(made, 0.1)
+    (other,) = (each for each in made if each is not leader)
+    await asyncio.sleep(5)
+    leader.crash()
+    await store.delete()
+    began = elapsed()
+    assert await leader_among([other], TIMING.lease + 1) is other
+    assert elapsed() - began > TIMING.deadline
+
+
+async def test_a_lease_that_cannot_be_had_is_a_warning_and_a_leader_elsewhere_is_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    made = candidates(Store(), "a", "b")
+    await leader_among(made, 0.1)
+    await asyncio.sleep(5)
+    assert {each.levelname for each in caplog.records if "standing by" in each.message} == {"INFO"}
+    for each in made:
+        each.line.fate = lambda _method: Fate(lost="there")
+    await asyncio.sleep(60)
+    told = {each.levelname for each in caplog.records if "tried again" in each.message}
+    assert told == {"WARNING"}
 
 
 @pytest.mark.parametrize(

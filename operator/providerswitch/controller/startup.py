@@ -159,8 +159,8 @@ async def _may(client: KubeClient, right: Permission, namespace: str | None) -> 
 def _rights_missing(missing: list[str], namespaces: tuple[str, ...]) -> str:
     scope = f"in namespaces {', '.join(namespaces)}" if namespaces else "in all namespaces"
     return (
-        f"The operator's account lacks permissions {scope}: {'; '.join(missing)}. Apply the ClusterRole and its "
-        "binding from manifests/install.yaml, or limit the operator with --namespaces. Trying again every 2 s."
+        f"The operator's account lacks permissions {scope}: {'; '.join(missing)}. Apply the roles and bindings "
+        "of its release (the chart, or manifests/install.yaml), or limit it with --namespaces. Trying again every 2 s."
     )
 
 

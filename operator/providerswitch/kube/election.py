@@ -100,7 +100,10 @@ class Election:
                 await self._win()
                 log.info("this replica leads", extra=self._who())
                 await self._reign(begin)
-                log.warning("this replica no longer leads: the Lease could not be renewed in time", extra=self._who())
+                log.warning(
+                    "this replica no longer leads: the Lease was not renewed in time, or another replica holds it",
+                    extra=self._who(),
+                )
                 end()
         finally:
             await self._give_back()
@@ -112,20 +115,21 @@ class Election:
                 if await self._try():
                     return
             except ApiServerError as error:
-                self._tell("the Lease cannot be had, which is tried again: %s", error)
+                self._tell("the Lease cannot be had, which is tried again: %s", error, logging.WARNING)
             await asyncio.sleep(self._timing.retry)
 
     async def _try(self) -> bool:
         record = await read_lease(self._client, self.key, self._timing.lease)
         if record is None:
-            return await self._claim(Record("", self._timing.lease))
+            # Somebody deleted it: its holder may write for as long as it was seen to hold.
+            return self._may_claim(self._seen) and await self._claim(Record("", self._timing.lease))
         self._seen = see(self._seen, record, self._clock())
         if record.holder != self._identity and self._seen.free_in(self._clock()) > 0:
             await self._stand_by(self._seen)
         return self._may_claim(self._seen) and await self._claim(self._seen.record)
 
-    def _may_claim(self, seen: Sighting) -> bool:
-        return seen.record.holder == self._identity or seen.free_in(self._clock()) == 0
+    def _may_claim(self, seen: Sighting | None) -> bool:
+        return not seen or seen.record.holder == self._identity or seen.free_in(self._clock()) == 0
 
     async def _stand_by(self, seen: Sighting) -> None:
         """Return when the Lease is given back or ran out, or when it has to be read again."""
@@ -198,7 +202,7 @@ class Election:
                 async with asyncio.timeout(left):
                     return await self._renew_once()
             except (ApiServerError, TimeoutError) as error:
-                self._tell("the Lease is not renewed, which is tried again: %s", error)
+                self._tell("the Lease is not renewed, which is tried again: %s", error, logging.WARNING)
             await asyncio.sleep(min(self._timing.retry, self.remaining()))
         return False
 
@@ -230,11 +234,11 @@ class Election:
         except (ApiServerError, TimeoutError) as error:
             log.info("the Lease cannot be given back and runs out: %s", error, extra=self._who())
 
-    def _tell(self, sentence: str, detail: object) -> None:
+    def _tell(self, sentence: str, detail: object, level: int = logging.INFO) -> None:
         """Log a state once, however often it is met."""
         if (text := sentence % detail) != self._told:
             self._told = text
-            log.info("%s", text, extra=self._who())
+            log.log(level, "%s", text, extra=self._who())
 
     def _who(self) -> dict[str, str]:
         return {"lease": str(self.key), "identity": self._identity}
