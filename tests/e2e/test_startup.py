@@ -177,7 +177,7 @@ async def test_rights_in_the_namespaces_that_are_served_are_enough(
 
     await narrow.ready()
     assert "in all namespaces" in await complains(wide)
-    assert "or limit the operator with --namespaces" in await complains(wide)
+    assert "or limit it with --namespaces" in await complains(wide)
 
 
 async def test_an_unreachable_api_server_is_told_and_waited_for(
