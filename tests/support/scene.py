@@ -186,4 +186,4 @@ async def scene(installed: ControlPlane, namespace: str, kubectl: Kubectl, tmp_p
         await operator.ready()
         yield made
         await asyncio.to_thread(kubectl, "delete", "pswitch", "--all", "-n", namespace, "--timeout=10s")
-        await operator.stop()
+        await made.operator.stop()  # a test may have replaced the first
