@@ -69,6 +69,19 @@ def compile_into(folder: Path) -> None:
         (folder / built).rename(folder / known)
 
 
+def build_program(target: Path, module: Path, package: str, flags: str = "-s -w") -> None:
+    """Build the one program of a module beside its place and move the folder there."""
+    shutil.rmtree(target, ignore_errors=True)
+    go = find_go()
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        folder = Path(scratch) / "bin"
+        folder.mkdir()
+        packages = run_go(go, ["list", "-deps", package], Progress("downloading: modules"), module)
+        command = ["build", "-v", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", package]
+        run_go(go, command, Progress("compiling: packages", packages), module)
+        folder.rename(target)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a file lock, so that two runs do not build the same thing side by side."""

@@ -5,17 +5,13 @@ one version; a helm on PATH is not asked. Three minutes on two cores the first t
 """
 
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from binaries import MODULE_DIR, cached_folder, holds
-from build import BuildError, locked, run_go
-from progress import Progress
-from toolchain import find_go
+from build import BuildError, build_program, locked
 
 HELM_MODULE: Final = MODULE_DIR.parent / "helm"
 PACKAGE: Final = "helm.sh/helm/v4/cmd/helm"
@@ -51,22 +47,9 @@ def build_helm() -> Path:
     with locked(target.with_suffix(".lock")):
         if not holds(target, (NAME,)):
             print(f"building helm {helm_version()}: about 3 minutes on two cores, once", flush=True)
-            compile_to(target)
+            flags = f"-s -w -X helm.sh/helm/v4/internal/version.version={helm_version()}"
+            build_program(target, HELM_MODULE, PACKAGE, flags)
     return target / NAME
-
-
-def compile_to(target: Path) -> None:
-    """Build the binary beside its place and move the folder there."""
-    shutil.rmtree(target, ignore_errors=True)
-    go = find_go()
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        folder = Path(scratch) / "bin"
-        folder.mkdir()
-        packages = run_go(go, ["list", "-deps", PACKAGE], Progress("downloading: modules"), HELM_MODULE)
-        flags = f"-s -w -X helm.sh/helm/v4/internal/version.version={helm_version()}"
-        command = ["build", "-v", "-ldflags", flags, "-o", f"{folder}/", PACKAGE]
-        run_go(go, command, Progress("compiling: packages", packages), HELM_MODULE)
-        folder.rename(target)
 
 
 def main() -> int:

@@ -6,18 +6,14 @@ The last line printed is the program's path. It stands in the cache of the contr
 """
 
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from binaries import MODULE_DIR, cached_folder, holds
-from build import BuildError, locked, run_go
-from progress import Progress
-from toolchain import find_go
+from build import BuildError, build_program, locked
 
 HACK: Final = MODULE_DIR.parent
 TOOL: Final = re.compile(r"^tool (\S+)$", re.MULTILINE)
@@ -75,21 +71,8 @@ def build_tool(tool: Tool) -> Path:
     folder = tool.path.parent
     with locked(folder.with_suffix(".lock")):
         if not holds(folder, (tool.name,)):
-            shutil.rmtree(folder, ignore_errors=True)
-            compile_to(folder, tool)
+            build_program(folder, tool.module, tool.package)
     return tool.path
-
-
-def compile_to(target: Path, tool: Tool) -> None:
-    """Build the program beside its place and move the folder there."""
-    go = find_go()
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        folder = Path(scratch) / "bin"
-        folder.mkdir()
-        packages = run_go(go, ["list", "-deps", tool.package], Progress("downloading: modules"), tool.module)
-        command = ["build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", f"{folder}/", tool.package]
-        run_go(go, command, Progress("compiling: packages", packages), tool.module)
-        folder.rename(target)
 
 
 def main() -> int:

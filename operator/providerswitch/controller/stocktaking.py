@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from providerswitch.api.errors import ApiServerError
 from providerswitch.kube.client import KubeClient, Object
@@ -11,6 +11,7 @@ from providerswitch.kube.objects import POLICIES, list_all
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 RETRY_SECONDS: Final = 0.5
 
 
@@ -30,12 +31,26 @@ async def take_stock(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> list[Object]:
     """Return all policies; an API server that does not tell them is asked until it does."""
+    return await insist(lambda: list_policies(client, namespaces), "policies cannot be listed", RETRY_SECONDS, pause)
+
+
+async def insist(
+    attempt: Callable[[], Awaitable[T]],
+    trouble: str,
+    seconds: float,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Return what an attempt returns, which is made until the API server answers it.
+
+    Between two attempts lie so many seconds, or as many as the API server asks for. `trouble` is what cannot be done
+    meanwhile, for the log; each cause is told once.
+    """
     told = ""
     while True:
         try:
-            return await list_policies(client, namespaces)
+            return await attempt()
         except ApiServerError as error:
             if str(error) != told:
                 told = str(error)
-                log.info("policies cannot be listed, which is tried again: %s", error)
-            await pause(max(RETRY_SECONDS, error.retry_after))
+                log.info("%s, which is tried again: %s", trouble, error)
+            await pause(max(seconds, error.retry_after))

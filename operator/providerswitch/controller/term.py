@@ -1,21 +1,18 @@
 """The time in which this replica leads: what begins with it, and what ends with it."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from providerswitch.api.errors import ApiServerError
 from providerswitch.controller.children import SELECTOR, Children
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.stocktaking import insist
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.objects import POLICIES, key_of, list_all
 from providerswitch.publish.targets import RESOURCES
-
-log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 0.2
 
@@ -43,16 +40,7 @@ class Term:
 
         The watches may be a moment behind what it wrote last, so everything is read once more.
         """
-        told = ""
-        while True:
-            try:
-                await self._look_again()
-                break
-            except ApiServerError as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.info("what is published cannot be read, which is tried again: %s", error)
-                await asyncio.sleep(max(RETRY_SECONDS, error.retry_after))
+        await insist(self._look_again, "what is published cannot be read", RETRY_SECONDS)
         self.metrics.leader.set(1)
         self.reconciler.lead(self.registry)
         self.look_soon.set()
