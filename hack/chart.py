@@ -3,7 +3,7 @@
 import re
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,12 +65,12 @@ def dump(document: object) -> str:
     return yaml.dump(document, Dumper=PlainDumper, sort_keys=False, width=110, allow_unicode=True)
 
 
-def chart_files(crd: Mapping[str, Any]) -> dict[Path, str]:
+def chart_files(crds: Iterable[Mapping[str, Any]]) -> dict[Path, str]:
     """Return the parts of the chart that come from elsewhere."""
     documented = values.read((CHART / "values.yaml").read_text())
     readme = CHART / "README.md"
     return {
-        CHART / "templates" / f"crd-{crd['spec']['names']['plural']}.yaml": crd_template(crd),
+        **{CHART / "templates" / f"crd-{crd['spec']['names']['plural']}.yaml": crd_template(crd) for crd in crds},
         CHART / "Chart.yaml": with_version((CHART / "Chart.yaml").read_text(), project_version()),
         CHART / "values.schema.json": values.schema_text(documented),
         readme: values.with_table(readme.read_text(), documented),
@@ -94,16 +94,16 @@ def with_version(text: str, version: str) -> str:
     return re.sub(r"^appVersion: .*$", f'appVersion: "{version}"', text, flags=re.MULTILINE)
 
 
-def rendered_files(helm: Path, crd: str) -> dict[Path, str]:
+def rendered_files(helm: Path, crds: Sequence[str]) -> dict[Path, str]:
     """Return what is rendered from the chart as it stands on the disk.
 
     Args:
         helm: the program.
-        crd: the text of the CRD.
+        crds: the text of each CRD.
     """
     cases = sorted(folder for folder in CASES.iterdir() if (folder / "values.yaml").exists())
     goldens = {folder / "expected.yaml": golden(helm, folder / "values.yaml") for folder in cases}
-    return {ROOT / "manifests" / "install.yaml": install_manifest(helm, crd), **goldens}
+    return {ROOT / "manifests" / "install.yaml": install_manifest(helm, crds), **goldens}
 
 
 def golden(helm: Path, chosen: Path) -> str:
@@ -112,10 +112,10 @@ def golden(helm: Path, chosen: Path) -> str:
     return "---\n".join(kept)
 
 
-def install_manifest(helm: Path, crd: str) -> str:
+def install_manifest(helm: Path, crds: Sequence[str]) -> str:
     """Return manifests/install.yaml: first what the rest needs, and nothing that only Helm may claim."""
     objects = [HELMS.sub("", text) for _, text in render(helm)]
-    return INSTALL_HEADER + "---\n".join([crd, NAMESPACE_MANIFEST, *objects])
+    return INSTALL_HEADER + "---\n".join([*crds, NAMESPACE_MANIFEST, *objects])
 
 
 def render(helm: Path, *arguments: str) -> list[tuple[str, str]]:

@@ -23,6 +23,9 @@ SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
     "SwitchedFromDegraded": (NORMAL, "The active provider exceeded a threshold and was left."),
     "SwitchedToBetter": (NORMAL, "Another provider has a better score, a lower price or a larger share."),
     "Rotated": (NORMAL, "It is another provider's turn under strategy RoundRobin."),
+    "Overridden": (NORMAL, "A ProviderSwitchOverride put its provider above the rules."),
+    "OverrideEnded": (NORMAL, "An override expired or was deleted, and the rules chose again."),
+    "DrillEnded": (NORMAL, "A drill is over or was given up, and who served before it serves again."),
 }
 OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "SwitchRolledBack": (WARNING, "A switch could not be published completely and was undone."),

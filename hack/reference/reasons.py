@@ -60,6 +60,11 @@ DECISIONS: Final[Mapping[str, Text]] = {
         "Nothing for the consumers. `message` says what is wrong with the others.",
     ),
     Reason.MANUAL: Text("True", "The active provider stays, because `failover.mode` is `Manual`."),
+    Reason.OVERRIDDEN: Text(
+        "True",
+        "A person on call put this provider above the rules, by a ProviderSwitchOverride.",
+        "Nothing: it ends by itself. Delete the override to end it early.",
+    ),
     Reason.FROZEN: Text(
         "Unknown",
         "No probed host answers any more, so the fault is probably the cluster's own network. Nothing is switched.",
@@ -152,6 +157,11 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         "Choose another name in `spec.publish`, delete the object, or annotate it with `providerswitch.dev/adopt:"
         ' "true"`.',
     ),
+    "OverriddenToFailing": Text(
+        "False",
+        "A forced override holds a provider that is down or rate limited.",
+        "Delete the override if that is not wanted any more.",
+    ),
     "PublishRefused": Text(
         "False",
         "The API server refused an object, or it did not read back as written. The former choice is published again."
@@ -170,6 +180,19 @@ FAILED_OVER: Final[Mapping[str, Text]] = {
         "A backup serves, and a person asks for the primary, which may not serve.",
         "Wait until it is well (the switch is then made), or set `spec.primary` back.",
     ),
+}
+OVERRIDDEN: Final[Mapping[str, Text]] = {
+    "OverrideActive": Text(
+        "True",
+        "A ProviderSwitchOverride holds. The message says whose, why, and until when.",
+        "Nothing: it ends by itself. Delete the override to end it early.",
+    ),
+    "OverrideWaits": Text(
+        "True",
+        "An override holds, but the provider that it asks for may not serve now; the rules choose meanwhile.",
+        "Wait until it is well (the switch is then made), delete the override, or make one with `force: true`.",
+    ),
+    "NotOverridden": Text("False", "No override holds."),
 }
 FROZEN: Final[Mapping[str, Text]] = {
     "LocalNetworkFault": Text(
@@ -209,6 +232,9 @@ TRIGGERS: Final[Mapping[Trigger, str]] = {
     Trigger.COST: "a cheaper provider within the thresholds may serve",
     Trigger.WEIGHT: "another provider has the largest share of the traffic",
     Trigger.ROTATION: "it is another provider's turn",
+    Trigger.OVERRIDE: "a ProviderSwitchOverride asks for the provider",
+    Trigger.OVERRIDE_ENDED: "an override expired or was deleted, and the rules hold again",
+    Trigger.DRILL_ENDED: "a drill is over, or was given up",
 }
 STATES: Final[Mapping[HealthState, str]] = {
     HealthState.UNKNOWN: "Not probed yet. Not chosen.",
@@ -224,7 +250,7 @@ STATES: Final[Mapping[HealthState, str]] = {
 
 def all_reasons() -> Mapping[str, Text]:
     """Return every reason a condition can have."""
-    return {**DECISIONS, **PROBLEMS, **FAILED_OVER, **FROZEN, **DEGRADED, **BUDGET}
+    return {**DECISIONS, **PROBLEMS, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET}
 
 
 def build_conditions_page() -> str:
@@ -258,6 +284,9 @@ def build_conditions_page() -> str:
         ),
         section(
             ConditionType.FROZEN, "Probably the cluster's own network is at fault, not the providers.", _reasons(FROZEN)
+        ),
+        section(
+            ConditionType.OVERRIDDEN, "An order of a person stands above the rules for a while.", _reasons(OVERRIDDEN)
         ),
         section(ConditionType.DEGRADED, "The active provider works, but badly.", _reasons(DEGRADED)),
         section(

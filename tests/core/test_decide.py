@@ -26,9 +26,12 @@ OPENAI_DOWN = Rejected("openai", OPENAI_IS_DOWN)
 def test_the_order_of_the_rules_is_a_promise() -> None:
     """Changing it changes what users were told; the user guide says the same."""
     assert (
+        rules.forced,
         rules.hold_in_freeze,
+        rules.overridden,
         rules.wait_for_the_first,
         rules.requested,
+        rules.released,
         rules.manual,
         rules.hold_failback,
         rules.hold_refused,

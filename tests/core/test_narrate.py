@@ -78,7 +78,7 @@ class TestSwitches:
         assert "undone, the former choice is published again" in event.note
 
     def test_a_switch_that_another_release_began_is_told_too(self) -> None:
-        assert tell_switch(switch(trigger="Override", outcome="Resumed")).reason == "Switched"
+        assert tell_switch(switch(trigger="Sabbatical", outcome="Resumed")).reason == "Switched"
 
     def test_the_same_switch_told_again_after_a_crash_is_the_same_event(self) -> None:
         resumed = tell_switch(switch(outcome="Resumed", switch_millis=9000))

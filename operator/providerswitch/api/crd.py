@@ -1,15 +1,18 @@
-"""Generate the CustomResourceDefinition from the models: the one source of the committed YAML in `crds/`.
+"""Generate the CustomResourceDefinitions from the models: the one source of the committed YAML in `crds/`.
 
 The API server wants a *structural* schema: no `$ref`, no `anyOf` with null, no titles. Rules across fields are CEL
 (see `rules.py`), with bounds on every list and string so that their estimated cost stays inside the budget.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from providerswitch.api import meta
+from providerswitch.api.drill import DrillSpec, DrillStatus
+from providerswitch.api.override import OverrideSpec, OverrideStatus
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.rules import RULES, duration_rules, shape_rule
 from providerswitch.api.status import UNSEEN, PolicyStatus
@@ -22,10 +25,14 @@ LIST_MAPS: Final = {
     "spec.schedule": "name",
     "spec.tasks": "name",
     "status.conditions": "type",
+    "override:status.conditions": "type",
+    "drill:status.conditions": "type",
 }
 """Lists that server-side apply merges by key instead of replacing them."""
 
-COLUMNS: Final = (
+Columns = tuple[tuple[str, str, str, str], ...]
+
+COLUMNS: Final[Columns] = (
     ("Primary", "string", ".spec.primary", "Preferred provider"),
     ("Active", "string", ".status.activeProvider", "Provider consumers are sent to"),
     (
@@ -38,43 +45,119 @@ COLUMNS: Final = (
     ("Reason", "string", ".status.reason", "Why this provider is active"),
     ("Age", "date", ".metadata.creationTimestamp", ""),
 )
+OVERRIDE_COLUMNS: Final[Columns] = (
+    ("Policy", "string", ".spec.policyRef.name", "The policy it is for"),
+    ("Provider", "string", ".spec.provider", "The provider that shall serve"),
+    ("State", "string", ".status.state", "Where it stands"),
+    ("Expires", "string", ".status.expiresAt", "When it ends by itself"),
+    ("Reason", "string", ".spec.reason", "Why it was made"),
+    ("Age", "date", ".metadata.creationTimestamp", ""),
+)
+DRILL_COLUMNS: Final[Columns] = (
+    ("Policy", "string", ".spec.policyRef.name", "The policy it is for"),
+    ("Fault", "string", ".spec.fault", "What is played"),
+    ("State", "string", ".status.state", "Where it stands"),
+    ("Failover", "integer", ".status.result.consumerVisibleMillis", "Milliseconds until consumers saw the backup"),
+    ("Next", "string", ".status.nextRunAt", "When the schedule begins the next run"),
+    ("Age", "date", ".metadata.creationTimestamp", ""),
+)
 
 
-def build_crd() -> Schema:
-    """Return the CustomResourceDefinition of ProviderSwitchPolicy."""
-    spec = {"group": meta.GROUP, "names": _names(), "scope": "Namespaced", "versions": [_version()]}
+@dataclass(frozen=True, slots=True)
+class CustomKind:
+    """One kind of the API.
+
+    Attributes:
+        root: where its rules are looked up; "" for the policy, whose paths stand for themselves.
+        selectable: fields that a field selector may name.
+    """
+
+    kind: str
+    plural: str
+    short: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    columns: Columns
+    root: str = ""
+    selectable: tuple[str, ...] = ()
+
+
+POLICY: Final = CustomKind(
+    meta.POLICY_KIND,
+    meta.POLICY_PLURAL,
+    meta.POLICY_SHORT,
+    "Keeps the workloads of a namespace on a working LLM provider.",
+    PolicySpec,
+    PolicyStatus,
+    COLUMNS,
+    selectable=(".spec.primary",),
+)
+OVERRIDE: Final = CustomKind(
+    meta.OVERRIDE_KIND,
+    meta.OVERRIDE_PLURAL,
+    meta.OVERRIDE_SHORT,
+    "Puts a provider above the rules of a policy for a while, in an emergency. Never kept in Git.",
+    OverrideSpec,
+    OverrideStatus,
+    OVERRIDE_COLUMNS,
+    root="override:",
+    selectable=(".spec.policyRef.name",),
+)
+DRILL: Final = CustomKind(
+    meta.DRILL_KIND,
+    meta.DRILL_PLURAL,
+    meta.DRILL_SHORT,
+    "Rehearses the failure of a provider, for one policy only.",
+    DrillSpec,
+    DrillStatus,
+    DRILL_COLUMNS,
+    root="drill:",
+    selectable=(".spec.policyRef.name",),
+)
+KINDS: Final = (POLICY, OVERRIDE, DRILL)
+
+
+def build_crds() -> tuple[Schema, ...]:
+    """Return all CustomResourceDefinitions."""
+    return tuple(build_crd(kind) for kind in KINDS)
+
+
+def build_crd(kind: CustomKind = POLICY) -> Schema:
+    """Return the CustomResourceDefinition of one kind."""
+    spec = {"group": meta.GROUP, "names": _names(kind), "scope": "Namespaced", "versions": [_version(kind)]}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": f"{meta.POLICY_PLURAL}.{meta.GROUP}",
+            "name": f"{kind.plural}.{meta.GROUP}",
             "labels": {"app.kubernetes.io/name": "providerswitch"},
         },
         "spec": spec,
     }
 
 
-def _names() -> Schema:
+def _names(kind: CustomKind) -> Schema:
     return {
-        "kind": meta.POLICY_KIND,
-        "listKind": f"{meta.POLICY_KIND}List",
-        "plural": meta.POLICY_PLURAL,
-        "singular": meta.POLICY_KIND.lower(),
-        "shortNames": [meta.POLICY_SHORT],
+        "kind": kind.kind,
+        "listKind": f"{kind.kind}List",
+        "plural": kind.plural,
+        "singular": kind.kind.lower(),
+        "shortNames": [kind.short],
         "categories": ["providerswitch"],
     }
 
 
-def _version() -> Schema:
-    columns = [_column(*column) for column in COLUMNS]
+def _version(kind: CustomKind) -> Schema:
+    columns = [_column(*column) for column in kind.columns]
     return {
         "name": meta.VERSION,
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
         "additionalPrinterColumns": columns,
-        "selectableFields": [{"jsonPath": ".spec.primary"}],
-        "schema": {"openAPIV3Schema": _root()},
+        "selectableFields": [{"jsonPath": path} for path in kind.selectable],
+        "schema": {"openAPIV3Schema": _root(kind)},
     }
 
 
@@ -83,18 +166,21 @@ def _column(name: str, kind: str, path: str, description: str) -> Schema:
     return {**column, "description": description} if description else column
 
 
-def _root() -> Schema:
+def _root(kind: CustomKind) -> Schema:
     return {
         "type": "object",
-        "description": "Keeps the workloads of a namespace on a working LLM provider.",
+        "description": kind.description,
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural(PolicySpec, "spec"),
-            # Without it kstatus, and so Flux, takes a policy that no operator has seen yet for finished.
-            "status": {**structural(PolicyStatus, "status"), "default": {"observedGeneration": UNSEEN}},
+            "spec": structural(kind.spec, f"{kind.root}spec"),
+            # Without it kstatus, and so Flux, takes an object that no operator has seen yet for finished.
+            "status": {
+                **structural(kind.status, f"{kind.root}status"),
+                "default": {"observedGeneration": UNSEEN},
+            },
         },
     }
 
@@ -111,7 +197,7 @@ def _walk(node: Schema, definitions: Mapping[str, Schema], path: str) -> Schema:
     if duration:
         return _duration(node, duration)
     out = {key: _one_line(value) for key, value in node.items() if key not in DROPPED}
-    if path.startswith("status"):
+    if path.rpartition(":")[2].startswith("status"):
         out.pop("default", None)
     _walk_children(out, definitions, path)
     _type_map(out, node, definitions, path)

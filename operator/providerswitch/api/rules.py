@@ -169,8 +169,20 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "a header name is at most 63 letters, digits and hyphens",
         ),
     ),
+    "override:spec": (
+        Rule(
+            "self == oldSelf",
+            "an override is not edited: create another one, the newest holds; or delete this one to end it early",
+        ),
+    ),
+    "drill:spec": (
+        Rule(
+            "has(self.schedule) || self == oldSelf",
+            "a drill without a schedule runs once and is not edited: create another one",
+        ),
+    ),
 }
-"""Rules by the path of the schema node they stand at."""
+"""Rules by the path of the schema node they stand at; paths of other kinds than the policy begin with their root."""
 
 SHAPES: Final[Mapping[str, str]] = {
     DNS_LABEL: "use lower-case letters, digits and hyphens, with a letter or digit at both ends",

@@ -48,6 +48,7 @@ class ConditionType(StrEnum):
     FAILED_OVER = "FailedOver"
     FROZEN = "Frozen"
     DEGRADED = "Degraded"
+    OVERRIDDEN = "Overridden"
     BUDGET_EXHAUSTED = "BudgetExhausted"
 
 
@@ -55,7 +56,7 @@ class Condition(Model):
     """One condition, as metav1.Condition."""
 
     type: Short
-    """Ready, FailedOver, Frozen, Degraded or BudgetExhausted."""
+    """Ready, FailedOver, Frozen, Degraded, Overridden or BudgetExhausted."""
     status: Literal["True", "False", "Unknown"]
     """True, False or Unknown."""
     reason: Short
@@ -205,7 +206,7 @@ class Switch(Model):
     """Revision that was published."""
     trigger: Short
     """What made it: Initial, ManualSwitch, Failover, Failback, SpecChange, Schedule, Degradation, Performance, Cost,
-    Weight or Rotation; Unknown for a task's that was finished after a restart."""
+    Weight, Rotation, Override, OverrideEnded or DrillEnded; Unknown for a task's that was finished after a restart."""
     reason: Sentence
     """Sentence with the cause."""
     detect_millis: int | None = None
@@ -281,6 +282,29 @@ class ScheduleStatus(Model):
     """The provider whose turn it is."""
 
 
+class OverrideInForce(Model):
+    """An override that holds, or whose end could not be acted upon yet."""
+
+    name: Short
+    """Name of the ProviderSwitchOverride."""
+    uid: Short
+    """Its uid."""
+    task: Short | None = None
+    """The task it is for; absent for the policy itself."""
+    provider: Short
+    """The provider it asks for."""
+    force: bool = False
+    """Whether it goes past health."""
+    requested_by: Short | None = None
+    """Who wants it."""
+    reason: Short
+    """Why."""
+    until: MicroTime
+    """When it ends."""
+    origin: Short | None = None
+    """The provider that served before; absent where that is not known."""
+
+
 class BudgetStatus(Model):
     """What billed probes and quality checks used up today."""
 
@@ -336,7 +360,7 @@ class PolicyStatus(Model):
     last_good_generation: int | None = None
     """Generation of the last spec that was published completely."""
     conditions: Annotated[list[Condition], Field(max_length=16)] = Field(default_factory=list)
-    """Ready, FailedOver, Frozen, Degraded, and BudgetExhausted where there is a budget."""
+    """Ready, FailedOver, Frozen, Degraded, Overridden, and BudgetExhausted where there is a budget."""
     providers: Annotated[list[ProviderStatus], Field(max_length=32)] = Field(default_factory=list)
     """One entry for each provider of the spec."""
     history: Annotated[list[Switch], Field(max_length=HISTORY_LIMIT)] = Field(default_factory=list)
@@ -353,6 +377,8 @@ class PolicyStatus(Model):
     """What is wrong with the metrics source; absent where nothing is. Probes are then what counts."""
     schedule: ScheduleStatus | None = None
     """Where the schedule stands."""
+    overrides: Annotated[list[OverrideInForce], Field(max_length=9)] | None = None
+    """The overrides that hold: of the policy itself, and of its tasks."""
     budget: BudgetStatus | None = None
     """What billed requests used up today."""
     resilience: Resilience | None = None

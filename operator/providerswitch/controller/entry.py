@@ -12,6 +12,7 @@ from providerswitch.core.event_room import EventRoom
 from providerswitch.core.health import HealthRules, ProviderHealth, succeed
 from providerswitch.core.memory import Memory, Publication
 from providerswitch.core.outcome import Tier
+from providerswitch.core.override import Override
 from providerswitch.core.report import Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey
@@ -52,6 +53,7 @@ class Entry:
         arrived_at: when the newest spec came in and is not in force yet.
         config_load: from the arrival of the last changed spec to its decision in force.
         event_room: None before the first Event.
+        overrides: the newest accepted override of each task, and of the policy itself (None).
     """
 
     key: ObjectKey
@@ -88,6 +90,7 @@ class Entry:
     arrived_at: datetime | None = None
     config_load: timedelta | None = None
     event_room: EventRoom | None = None
+    overrides: Mapping[str | None, Override] = field(default_factory=dict)
     last_log: str = ""
     dirty: bool = False
     retries: int = 0
@@ -118,6 +121,7 @@ class Entry:
             problems=self.problems,
             acquaintances=self.acquaintances,
             healths={**memory.healths, **known},
+            overrides=self.overrides,
         )
 
     @property

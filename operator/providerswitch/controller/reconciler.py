@@ -25,9 +25,9 @@ from providerswitch.controller.restoring import restore
 from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
-from providerswitch.core.case import Case, Decision, Trigger, next_look
+from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
-from providerswitch.core.memory import Rotation, settle_requests, settle_task
+from providerswitch.core.memory import Memory, Rotation, come_back, depart, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.service import watch_consumers, watch_providers
@@ -45,6 +45,8 @@ VALIDATION_PATIENCE: Final = timedelta(seconds=2)
 RECHECK_SECONDS: Final = 1.0
 FINISH_SECONDS: Final = 2.0
 """A switch takes milliseconds; one that hangs at the end of the process is finished or undone by the next."""
+NOBODY_MOVES: Final = frozenset({Reason.FROZEN, Reason.NO_HEALTHY_PROVIDER, Reason.LAST_RESORT, Reason.WAITING})
+"""What an override changed cannot be undone yet."""
 HOUSEKEEPING_SECONDS: Final = 60.0
 """What only time changes (thresholds, a new day's budget, figures of resilience) is looked at so often."""
 
@@ -235,7 +237,8 @@ class Reconciler:
         secrets = {key: await parts.secrets.read(key) for key in used}
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
-        parts.registry.watch(entry, want(policy.spec, entry.key.namespace, secrets), parts.scheduler)
+        also = [order.provider for order in entry.overrides.values()]
+        parts.registry.watch(entry, want(policy.spec, entry.key.namespace, secrets, also), parts.scheduler)
         entry.mistakes = find_mistakes(policy.spec)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
@@ -263,6 +266,7 @@ class Reconciler:
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
+        entry.memory = _settle_override(entry.memory, Settled(None, case, decision))
         if decision.trigger is Trigger.MANUAL_SWITCH and entry.memory.rotation.provider:
             turn = replace(entry.memory.rotation, provider=entry.memory.active)
             entry.memory = replace(entry.memory, rotation=turn)
@@ -288,6 +292,7 @@ class Reconciler:
         await self._parts.publisher.enact_tasks(entry, settled, decided_from)
         for each in settled:
             entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
+            entry.memory = _settle_override(entry.memory, each)
         return [_hold(entry, task, made[task.name].situation) for task in tasks]
 
     def _look_back(self, entry: Entry, case: Case) -> None:
@@ -320,6 +325,8 @@ class Reconciler:
             decision = decide(case)
             if decision.trigger is None or decision.provider is None or decision.provider in validated:
                 return _Made(situation, case, decision)
+            if decision.reason is Reason.OVERRIDDEN and case.override and case.override.force:
+                return _Made(situation, case, decision)
             if await self._validate(entry, case, decision.provider):
                 validated.add(decision.provider)
             else:
@@ -351,6 +358,7 @@ class Reconciler:
             timetable=consult(policy.spec.schedule, now) if policy.spec.schedule else None,
             failback_token=policy.failback_token,
             frozen=parts.registry.networks.frozen(entry.key.namespace),
+            overrides=entry.overrides,
         )
 
 
@@ -362,6 +370,16 @@ def _left_alone(entry: Entry) -> float:
 def _part(entry: Entry) -> float:
     """Return 1 to 1.5, other for each policy, so that those that were woken together do not go on in step."""
     return 1 + 0.5 * (crc32(str(entry.key).encode()) % 1000) / 1000
+
+
+def _settle_override(memory: Memory, made: Settled) -> Memory:
+    """Note the way back from an override that holds now, or that it was gone; not before it is enacted."""
+    order, seat = made.case.override, memory.seat(made.task)
+    if seat.active != made.decision.provider:
+        return memory
+    if order is None:
+        return memory if made.decision.reason in NOBODY_MOVES else come_back(memory, made.task)
+    return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory
 
 
 def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:

@@ -4,7 +4,7 @@ A key that may not be used is not a reason to stop looking: the provider is then
 that an outage of the active provider is still noticed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -43,9 +43,9 @@ def secrets_of(spec: PolicySpec, namespace: str) -> frozenset[ObjectKey]:
     )
 
 
-def want(spec: PolicySpec, namespace: str, secrets: Secrets) -> Wanted:
-    """Return the probe targets of a spec."""
-    order = spec.everyone()
+def want(spec: PolicySpec, namespace: str, secrets: Secrets, also: Collection[str] = ()) -> Wanted:
+    """Return the probe targets of a spec; `also` names listed providers that none of its rules would choose."""
+    order = tuple(dict.fromkeys((*spec.everyone(), *(name for name in also if spec.provider(name)))))
     targets: dict[str, ProbeTarget] = {}
     problems: dict[str, Problem] = {}
     for index, provider in enumerate(spec.providers):

@@ -13,6 +13,7 @@ from providerswitch.core.freeze import Frozen
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.outcome import Tier
 from providerswitch.core.outlook import Outlook
+from providerswitch.core.override import Detour, Override
 
 
 class Reason(StrEnum):
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     LESS_DEGRADED = "LessDegraded"
     LAST_RESORT = "LastResort"
     MANUAL = "Manual"
+    OVERRIDDEN = "Overridden"
     FROZEN = "Frozen"
     WAITING = "WaitingForProbes"
     NO_HEALTHY_PROVIDER = "NoHealthyProvider"
@@ -48,6 +50,9 @@ class Trigger(StrEnum):
     COST = "Cost"
     WEIGHT = "Weight"
     ROTATION = "Rotation"
+    OVERRIDE = "Override"
+    OVERRIDE_ENDED = "OverrideEnded"
+    DRILL_ENDED = "DrillEnded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class Case:
         recovery_threshold: consecutive good probes after which a provider works again.
         recent_switches: times of the switches of the last hour.
         outlook: what strategy and schedule make of the candidates; None goes by the order alone.
+        override: the order of a person on call that is in force.
+        detour: what the present choice was changed for, until it is undone.
     """
 
     now: datetime
@@ -97,6 +104,8 @@ class Case:
     flap_rules: FlapRules = field(default_factory=FlapRules)
     recent_switches: tuple[datetime, ...] = ()
     outlook: Outlook | None = None
+    override: Override | None = None
+    detour: Detour | None = None
 
     @property
     def primary(self) -> str:
@@ -196,5 +205,9 @@ class Decision:
 
 def next_look(case: Case, decision: Decision) -> datetime | None:
     """Return when the same case would be decided differently though nothing else happens; None where never."""
-    moments = (case.outlook.turns_at if case.outlook else None, decision.held.hold.until if decision.held else None)
+    moments = (
+        case.outlook.turns_at if case.outlook else None,
+        decision.held.hold.until if decision.held else None,
+        case.override.until if case.override else None,
+    )
     return min((moment for moment in moments if moment), default=None)

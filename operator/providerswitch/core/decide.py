@@ -14,6 +14,7 @@ from providerswitch.api.selection import Strategy
 from providerswitch.api.status import HealthState
 from providerswitch.core.case import Case, Decision, Held, Reason, Rejected, Trigger
 from providerswitch.core.flapping import find_hold
+from providerswitch.core.override import Detour, Override
 from providerswitch.core.wording import before, complaint, rejection, spell
 
 BY_STRATEGY: Final[Mapping[Strategy, tuple[Reason, Trigger]]] = {
@@ -28,6 +29,49 @@ FOR_THE_BETTER: Final = frozenset(
     {Trigger.SCHEDULE, Trigger.DEGRADATION, *(trigger for _, trigger in BY_STRATEGY.values())}
 )
 """Switches that nobody is in need of: flap control may hold them back."""
+
+
+def forced(case: Case) -> Decision | None:
+    """A forced override goes past health and past a freeze, but not past what cannot work."""
+    order = case.override
+    if order is None or not order.force or not case.suits(order.provider):
+        return None
+    return _obey(case, order)
+
+
+def overridden(case: Case) -> Decision | None:
+    """A person on call is obeyed while that provider may serve; while it may not, consumers need one that does."""
+    order = case.override
+    if order is None or not case.may_serve(order.provider):
+        return None
+    return _obey(case, order)
+
+
+def _obey(case: Case, order: Override) -> Decision:
+    trigger = None if case.active == order.provider else Trigger.OVERRIDE
+    return Decision(order.provider, Reason.OVERRIDDEN, order.why, trigger)
+
+
+def released(case: Case) -> Decision | None:
+    """What was changed for a while is undone at once: no dwell time, no mode and no rule of failback keeps it."""
+    detour = case.detour
+    if detour is None or case.override or case.active is None:
+        return None
+    for name in _way_back(case, detour):
+        if name == case.active and case.may_stay(name):
+            return None
+        if rejection(case, name) is None:
+            trigger = Trigger.DRILL_ENDED if detour.drill else Trigger.OVERRIDE_ENDED
+            why = f"the {'drill' if detour.drill else 'override'} is over"
+            return Decision(name, _reason(case, name), why, trigger, before(case, name))
+    return None
+
+
+def _way_back(case: Case, detour: Detour) -> tuple[str, ...]:
+    """Whoever served before, where only a person would have moved on from there; else the best by the rules."""
+    by_hand = Mode.MANUAL in {case.mode, case.failback}
+    stays = by_hand and case.strategy is Strategy.PRIORITY and not case.scheduled
+    return (detour.origin, *case.preference) if stays and detour.origin in case.order else case.preference
 
 
 def hold_in_freeze(case: Case) -> Decision | None:
@@ -248,9 +292,12 @@ def keep(case: Case) -> Decision:
 
 
 PRECEDENCE: Final[tuple[Callable[[Case], Decision | None], ...]] = (
+    forced,
     hold_in_freeze,
+    overridden,
     wait_for_the_first,
     requested,
+    released,
     manual,
     hold_failback,
     hold_refused,

@@ -13,6 +13,7 @@ from providerswitch.api.status import (
     HISTORY_LIMIT,
     BudgetStatus,
     HealthState,
+    OverrideInForce,
     PolicyStatus,
     ProviderStatus,
     Reliability,
@@ -24,6 +25,7 @@ from providerswitch.core.budget import Spending
 from providerswitch.core.flapping import HOUR
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.outcome import Tier
+from providerswitch.core.override import Detour, Override
 from providerswitch.core.resilience import Track, restore
 
 SWITCHES_KEPT: Final = 10
@@ -32,6 +34,9 @@ SWITCHES_KEPT: Final = 10
 
 SCHEDULED: Final = "Schedule"
 """Trigger of a switch that the schedule made."""
+
+OVERRIDDEN: Final = "Override"
+"""Trigger of a switch that an override made."""
 
 OUT_OF_SERVICE: Final = frozenset({HealthState.DOWN, HealthState.RATE_LIMITED})
 
@@ -79,6 +84,7 @@ class Memory:
         spending: what billed requests used up today; None before the first.
         tracks: how long each provider was seen up and down.
         observed: the same of the policy, as its consumers saw it.
+        detours: what was changed for a while and is to be undone; by task, None is the policy itself.
     """
 
     active: str | None = None
@@ -98,6 +104,7 @@ class Memory:
     spending: Spending | None = None
     tracks: Mapping[str, Track] = field(default_factory=dict)
     observed: Track = field(default_factory=Track)
+    detours: Mapping[str | None, Detour] = field(default_factory=dict)
 
     def seat(self, task: str | None) -> Seat:
         """Return who serves a task, or the policy itself."""
@@ -149,7 +156,22 @@ def restore_memory(status: PolicyStatus) -> Memory:
         spending=_restore_spending(status.budget),
         tracks={entry.name: _restore_track(entry) for entry in status.providers if entry.reliability},
         observed=_restore_observed(status),
+        detours={each.task: _restore_detour(each) for each in status.overrides or ()},
     )
+
+
+def _restore_detour(told: OverrideInForce) -> Detour:
+    order = Override(
+        name=told.name,
+        uid=told.uid,
+        provider=told.provider,
+        until=told.until,
+        reason=told.reason,
+        requested_by=told.requested_by or "",
+        task=told.task,
+        force=told.force,
+    )
+    return Detour(told.origin, override=order)
 
 
 def _arrived_by(history: Sequence[Switch], task: str | None, active: str | None) -> str:
@@ -262,6 +284,28 @@ def settle_task(memory: Memory, task: str, primary: str) -> Memory:
 def _acted(seat: Seat, primary: str) -> str | None:
     first = seat.active is not None and seat.acted_primary is None
     return primary if seat.active == primary or first else seat.acted_primary
+
+
+def depart(memory: Memory, override: Override) -> Memory:
+    """Return the memory once an override holds: the way back from it, or from the one that held before."""
+    former = memory.detours.get(override.task)
+    origin = former.origin if former else _came_from(memory, override.task)
+    return replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)})
+
+
+def _came_from(memory: Memory, task: str | None) -> str | None:
+    """Return who served before the override; a crash may have come between its switch and this."""
+    seat = memory.seat(task)
+    if seat.arrived_by != OVERRIDDEN:
+        return seat.active
+    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
+    last = next(made, None)
+    return last.from_provider if last else None
+
+
+def come_back(memory: Memory, task: str | None) -> Memory:
+    """Return the memory once the rules hold again."""
+    return replace(memory, detours={name: each for name, each in memory.detours.items() if name != task})
 
 
 def commit(memory: Memory, switch: Switch) -> Memory:

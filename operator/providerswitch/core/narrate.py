@@ -39,6 +39,9 @@ SWITCH_REASONS: Final = {
     Trigger.COST: "SwitchedToBetter",
     Trigger.WEIGHT: "SwitchedToBetter",
     Trigger.ROTATION: "Rotated",
+    Trigger.OVERRIDE: "Overridden",
+    Trigger.OVERRIDE_ENDED: "OverrideEnded",
+    Trigger.DRILL_ENDED: "DrillEnded",
 }
 TOLD_OTHERWISE: Final = frozenset({Reason.WAITING})
 """Reasons for not being ready that need no Event: they pass by themselves."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from providerswitch.api.policy import Mode
 from providerswitch.api.selection import Strategy
@@ -25,9 +25,11 @@ from providerswitch.core.figures import tell_provider
 from providerswitch.core.memory import Memory, Rotation
 from providerswitch.core.outcome import Tier
 from providerswitch.core.outlook import Outlook
+from providerswitch.core.override_report import judge_overridden, tell_overrides
 from providerswitch.core.resilience import build_resilience, success_rate
 from providerswitch.core.schedule import Standing
-from providerswitch.core.wording import LONGEST_WHY, rejection, shorten, spell
+from providerswitch.core.verdict import Verdict
+from providerswitch.core.wording import LONGEST_WHY, complaint, rejection, shorten, spell
 
 SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.LESS_DEGRADED, Reason.LAST_RESORT})
 NOT_READY: Final = frozenset({Reason.NO_HEALTHY_PROVIDER, Reason.WAITING})
@@ -46,15 +48,6 @@ SPEC_INVALID: Final = "SpecInvalid"
 class Problem:
     """Something only the user can mend: condition reason and sentence."""
 
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The essence of a condition."""
-
-    status: Literal["True", "False", "Unknown"]
     reason: str
     message: str
 
@@ -125,6 +118,7 @@ def build_status(
         recommendation=_recommendation(case.outlook),
         metrics_source=shorten(behind.source, LONGEST_MESSAGE) if behind.source else None,
         schedule=_schedule(behind.standing, memory.rotation),
+        overrides=tell_overrides(memory) or None,
         budget=_budget(memory.spending, case.now) if behind.budgeted else None,
         resilience=_resilience(case, memory, behind),
     )  # fmt: skip
@@ -138,6 +132,7 @@ def _verdicts(
         ConditionType.FAILED_OVER: judge_failed_over(case, decision, memory),
         ConditionType.FROZEN: judge_frozen(case),
         ConditionType.DEGRADED: judge_degraded(case, memory),
+        ConditionType.OVERRIDDEN: judge_overridden((case, *(each.case for each in behind.tasks))),
     }
     return {**verdicts, ConditionType.BUDGET_EXHAUSTED: judge_budget(behind)} if behind.budgeted else verdicts
 
@@ -213,6 +208,8 @@ def judge_ready(
         return Verdict("False", decision.reason, decision.why)
     if decision.reason is Reason.FROZEN:
         return Verdict("Unknown", decision.reason, decision.why)
+    if decision.reason is Reason.OVERRIDDEN and not case.may_stay(memory.active):
+        return Verdict("False", "OverriddenToFailing", f"{spell((complaint(case, memory.active),))}; {decision.why}")
     if unmet := _unmet(case, decision, memory.active, tasks):
         return unmet
     blind = UNBILLED_ONLY if case.deepest is Tier.LIVENESS else ""
@@ -259,6 +256,8 @@ def judge_failed_over(case: Case, decision: Decision, memory: Memory) -> Verdict
     """FailedOver: a provider serves because one that is preferred to it cannot."""
     if memory.active is None:
         return Verdict("False", "NothingPublished", decision.why)
+    if decision.reason is Reason.OVERRIDDEN:
+        return Verdict("False", decision.reason, decision.why)
     by_hand = case.mode is Mode.MANUAL and memory.active == case.primary
     if memory.active not in case.ideal or (is_failed_over(case, memory.active) and not by_hand):
         refused = tell_refusal(case)

@@ -14,6 +14,7 @@ from providerswitch.core.health import ProviderHealth
 from providerswitch.core.measures import Measures
 from providerswitch.core.memory import Memory
 from providerswitch.core.outcome import Tier
+from providerswitch.core.override import Override, in_force
 from providerswitch.core.rotation import Timetable
 from providerswitch.core.tasks import misfits_of, order_of, selection_of
 
@@ -28,6 +29,7 @@ class Situation:
         measures: of each provider that was probed.
         timetable: what the schedule says; None where there is none.
         failback_token: value of the failback annotation.
+        overrides: the newest accepted one of each task, and of the policy itself (None).
     """
 
     now: datetime
@@ -37,20 +39,23 @@ class Situation:
     timetable: Timetable | None = None
     failback_token: str | None = None
     frozen: Frozen | None = None
+    overrides: Mapping[str | None, Override] = field(default_factory=dict)
 
 
 def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Task | None = None) -> Case:
     """Return what there is to decide for a task, or for the policy itself."""
-    seat = memory.seat(task.name if task else None)
+    named = task.name if task else None
+    seat, override = memory.seat(named), in_force(situation.overrides, named, situation.now)
     entry = situation.timetable.entry if situation.timetable and task is None else None
     scheduled = entry.primary if entry else None
+    besides = (scheduled, override.provider if override else None)
     asked = task is None and situation.failback_token not in {None, memory.handled_failback}
     case = Case(
         now=situation.now,
-        order=order_of(spec, task, scheduled),
+        order=order_of(spec, task, *besides),
         healths=situation.healths,
         config_errors=situation.config_errors,
-        misfits=misfits_of(spec, task, scheduled),
+        misfits=misfits_of(spec, task, *besides),
         mode=spec.failover.mode,
         failback=spec.failover.failback,
         active=seat.active,
@@ -63,6 +68,8 @@ def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Tas
         recovery_threshold=spec.health_check.recovery_threshold,
         flap_rules=FlapRules(spec.failover.min_dwell, spec.failover.max_switches_per_hour),
         recent_switches=memory.recent,
+        override=override,
+        detour=memory.detours.get(named),
     )
     return with_outlook(case, _prospects(spec, memory, situation, task))
 

@@ -25,24 +25,24 @@ def selection_of(spec: PolicySpec, task: Task | None) -> Selection:
     return spec.selection.model_copy(update={name: value for name, value in changes.items() if value is not None})
 
 
-def order_of(spec: PolicySpec, task: Task | None, scheduled: str | None = None) -> tuple[str, ...]:
+def order_of(spec: PolicySpec, task: Task | None, *besides: str | None) -> tuple[str, ...]:
     """Return the candidates in the user's order, the primary first.
 
     A task without a primary of its own prefers whoever fulfils its requirements, in the policy's order. Whom the
-    schedule prefers now need not be a backup.
+    schedule prefers now, or an override asks for, need not be a backup: they come last.
     """
-    order = spec.order()
+    order = tuple(dict.fromkeys((*spec.order(), *(name for name in besides if name))))
     if task is None:
-        return tuple(dict.fromkeys((*order, scheduled))) if scheduled else order
+        return order
     if task.primary:
         return tuple(dict.fromkeys((task.primary, *order)))
     wanted = Standard(requirements_of(spec, task), task=task.name)
     return tuple(sorted(order, key=lambda name: _misfit(spec, name, wanted) is not None))
 
 
-def misfits_of(spec: PolicySpec, task: Task | None, scheduled: str | None = None) -> dict[str, str]:
+def misfits_of(spec: PolicySpec, task: Task | None, *besides: str | None) -> dict[str, str]:
     """Return the candidates that cannot be chosen whatever their health, with the reason."""
-    order = order_of(spec, task, scheduled)
+    order = order_of(spec, task, *besides)
     standard = set_standard(
         spec, requirements_of(spec, task), spec.provider(order[0]), task=task.name if task else None
     )

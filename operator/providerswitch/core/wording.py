@@ -27,7 +27,9 @@ def rejection(case: Case, name: str) -> Rejected | None:
 
 
 def complaint(case: Case, name: str) -> Rejected:
-    """Return why the active provider may not stay."""
+    """Return why the active provider may not stay, or one that is asked for may not serve."""
+    if name != case.active and name in case.config_errors:
+        return Rejected(name, case.config_errors[name])
     if name in case.misfits:
         return Rejected(name, f"unsuitable: {case.misfits[name]}")
     return Rejected(name, _unfit(case.health(name), case.now))

@@ -40,6 +40,8 @@ SERVICES: Final = Resource("Service", "v1", "services")
 SECRETS: Final = Resource("Secret", "v1", "secrets")
 EVENTS: Final = Resource("Event", "events.k8s.io/v1", "events")
 POLICIES: Final = Resource(meta.POLICY_KIND, meta.API_VERSION, meta.POLICY_PLURAL)
+OVERRIDES: Final = Resource(meta.OVERRIDE_KIND, meta.API_VERSION, meta.OVERRIDE_PLURAL)
+DRILLS: Final = Resource(meta.DRILL_KIND, meta.API_VERSION, meta.DRILL_PLURAL)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,11 +1,11 @@
-"""docs/reference/policy.md: every field of a policy, from the CustomResourceDefinition that the models generate."""
+"""docs/reference/policy.md, override.md, drill.md: every field, from the definitions that the models generate."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from providerswitch.api import meta
-from providerswitch.api.crd import COLUMNS, build_crd
+from providerswitch.api.crd import POLICY, CustomKind, build_crd
 from reference.markdown import anchor, bullets, code, codes, page, section, table
 
 Schema = dict[str, Any]
@@ -40,22 +40,30 @@ LABELS: Final = {
 
 
 def build_policy_page() -> str:
-    """Return the page."""
-    root = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    columns = [(name.upper(), code(path)) for name, _, path, _ in COLUMNS]
+    """Return the page of the policy, which also has the annotations and labels."""
+    return build_kind_page(
+        POLICY,
+        section("Annotations", table(("annotation", "meaning"), _coded(ANNOTATIONS))),
+        section("Labels", table(("label", "value"), _coded(LABELS))),
+    )
+
+
+def build_kind_page(kind: CustomKind, *sections: str) -> str:
+    """Return the page of one kind, with further sections at its end."""
+    root = build_crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    columns = [(name.upper(), code(path)) for name, _, path, _ in kind.columns]
     return page(
-        "ProviderSwitchPolicy",
+        kind.kind,
         "the models in operator/providerswitch/api",
-        f"API version `{meta.API_VERSION}`, kind `{meta.POLICY_KIND}`, short name `{meta.POLICY_SHORT}`, namespaced. "
-        f"`kubectl explain {meta.POLICY_SHORT}.spec` tells the same. kubectl and the API server refuse unknown fields"
+        f"API version `{meta.API_VERSION}`, kind `{kind.kind}`, short name `{kind.short}`, namespaced. "
+        f"`kubectl explain {kind.short}.spec` tells the same. kubectl and the API server refuse unknown fields"
         " and values out of bounds; [conditions.md](conditions.md) tells what the operator itself finds fault with.",
         "Fields in **bold** are required. A duration is a number and a unit (`ms`, `s`, `m`, `h`), such as `30s` or"
         " `1m30s`.",
         *_objects("spec", root["spec"]),
         *_objects("status", root["status"]),
         section("Columns of kubectl get", table(("column", "from"), columns)),
-        section("Annotations", table(("annotation", "meaning"), _coded(ANNOTATIONS))),
-        section("Labels", table(("label", "value"), _coded(LABELS))),
+        *sections,
     )
 
 
