@@ -52,6 +52,8 @@ class Entry:
         arrived_at: when the newest spec came in and is not in force yet.
         config_load: from the arrival of the last changed spec to its decision in force.
         event_room: None before the first Event.
+        unrecorded: generation whose configuration the API server refused to keep; None where there is none.
+        record_again_at: when that is tried again.
     """
 
     key: ObjectKey
@@ -88,6 +90,8 @@ class Entry:
     arrived_at: datetime | None = None
     config_load: timedelta | None = None
     event_room: EventRoom | None = None
+    unrecorded: int | None = None
+    record_again_at: datetime | None = None
     last_log: str = ""
     dirty: bool = False
     retries: int = 0
