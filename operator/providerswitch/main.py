@@ -26,6 +26,7 @@ from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
+from providerswitch.controller.history import History, Revisions
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
@@ -234,6 +235,7 @@ def build_operator(
     scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
     evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
+    revisions = Revisions()
     parts = Parts(
         registry=registry,
         scheduler=scheduler,
@@ -241,6 +243,7 @@ def build_operator(
         children=children,
         publisher=Publisher(switching, children, metrics, utc_now),
         reporter=Reporter(client, metrics, utc_now, socket.gethostname()),
+        history=History(client, revisions, utc_now),
         metrics=metrics,
         evidence=evidence,
         clock=utc_now,
@@ -254,6 +257,7 @@ def build_operator(
         Reconciler(parts),
         children,
         secrets,
+        revisions,
         scheduler,
         evidence,
         utc_now,

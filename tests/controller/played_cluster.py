@@ -22,6 +22,7 @@ from providerswitch.api.selection import PrometheusSource
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
+from providerswitch.controller.history import History, Revisions
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
 from providerswitch.controller.publisher import Publisher
@@ -210,6 +211,7 @@ class Cluster:
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
         secrets = SecretStore(self.api, registry.secret_changed)
         evidence = Evidence(self.quality, self.pages, self.sources)
+        revisions = Revisions()
         parts = Parts(
             registry=registry,
             scheduler=scheduler,
@@ -217,6 +219,7 @@ class Cluster:
             children=children,
             publisher=Publisher(self.switching, children, self.metrics, loop_clock),
             reporter=Reporter(self.api, self.metrics, loop_clock, "played"),
+            history=History(self.api, revisions, loop_clock),
             metrics=self.metrics,
             evidence=evidence,
             clock=loop_clock,
@@ -231,6 +234,7 @@ class Cluster:
             Reconciler(parts),
             children,
             secrets,
+            revisions,
             scheduler,
             evidence,
             loop_clock,

@@ -65,6 +65,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
+# controller/history.py: keep the configurations of policies; list and watch ask for metadata only.
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, watch, create, patch, delete]
 # controller/reporter.py: tell of switches.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -30,3 +30,9 @@ FAILBACK_ANNOTATION: Final = f"{GROUP}/failback-requested-at"
 REVISION_ANNOTATION: Final = f"{GROUP}/revision"
 POLICY_LABEL: Final = f"{GROUP}/policy"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+
+GENERATION_LABEL: Final = f"{GROUP}/generation"
+"""On a ControllerRevision: the generation of the policy at which its configuration was accepted last."""
+
+LAST_GOOD_LABEL: Final = f"{GROUP}/last-good"
+"""`"true"` on the ControllerRevision of the last configuration that was published completely."""

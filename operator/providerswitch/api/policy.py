@@ -101,6 +101,9 @@ class PolicySpec(Model):
     """Golden prompts that measure how good the answers are. Billed; left out: none are asked."""
     publish: Publish = Publish()
     """Where the choice is published."""
+    revision_history_limit: int = Field(default=10, ge=0, le=50)
+    """How many earlier configurations are kept as ControllerRevisions to return to, besides the present and the last
+    good one."""
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:

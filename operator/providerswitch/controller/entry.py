@@ -54,6 +54,8 @@ class Entry:
         config_load: from the arrival of the last changed spec to its decision in force.
         event_room: None before the first Event.
         overrides: the newest accepted override of each task, and of the policy itself (None).
+        unrecorded: generation whose configuration the API server refused to keep; None where there is none.
+        record_again_at: when that is tried again.
     """
 
     key: ObjectKey
@@ -91,6 +93,8 @@ class Entry:
     config_load: timedelta | None = None
     event_room: EventRoom | None = None
     overrides: Mapping[str | None, Override] = field(default_factory=dict)
+    unrecorded: int | None = None
+    record_again_at: datetime | None = None
     last_log: str = ""
     dirty: bool = False
     retries: int = 0

@@ -13,6 +13,7 @@ from providerswitch.controller.children import SELECTOR, Children, policy_of
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
+from providerswitch.controller.history import Revisions
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
@@ -25,7 +26,7 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.election import Election
 from providerswitch.kube.login import Login
-from providerswitch.kube.objects import SECRETS, ObjectKey, key_of
+from providerswitch.kube.objects import CONTROLLER_REVISIONS, SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.kube.watch import Listener, Watched, watch_forever
 from providerswitch.probes.golden_answer import Asked
@@ -56,6 +57,7 @@ class Operator:
     reconciler: Reconciler
     children: Children
     secrets: SecretStore
+    revisions: Revisions
     scheduler: Scheduler
     evidence: Evidence
     clock: Callable[[], datetime]
@@ -185,6 +187,8 @@ class Operator:
               for kind, resource in RESOURCES.items() for scope in scopes),
             *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener(scope))
               for scope in scopes),
+            *((Watched(CONTROLLER_REVISIONS.collection(scope), SELECTOR, metadata_only=True),
+               self.revisions.listener(scope)) for scope in scopes),
         ]  # fmt: skip
         if known is None:
             return wanted

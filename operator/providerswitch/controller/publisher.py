@@ -112,6 +112,7 @@ class Publisher:
         bodies = build_objects(self._choice(entry, current))
         if self._stands(entry, bodies):
             entry.published, entry.publication = bodies, current
+            entry.memory = replace(entry.memory, last_good_generation=entry.policy.generation)
         else:
             await self._mend(entry, current, bodies, rehearse=rehearse)
 

@@ -17,6 +17,7 @@ from providerswitch.api.selection import Task
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
+from providerswitch.controller.history import History
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
@@ -70,6 +71,7 @@ class Parts:
     children: Children
     publisher: Publisher
     reporter: Reporter
+    history: History
     metrics: Metrics
     evidence: Evidence
     clock: Callable[[], datetime]
@@ -197,6 +199,7 @@ class Reconciler:
         background = self._background(entry, tuple(tasks), made.situation)
         await self._parts.reporter.report(entry, held, made.decision, background)
         self._plan_next(entry, (held, *tasks))
+        await self._parts.history.record(entry)
 
     async def _keep_warm(self, entry: Entry) -> None:
         """Probe what a policy wants without anything that is billed: whoever leads asks that."""

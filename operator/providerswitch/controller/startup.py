@@ -50,6 +50,7 @@ NEEDED: Final = (
     *(Permission(verb, "", kind) for kind in ("configmaps", "services")
       for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *(Permission(verb, "", "secrets") for verb in ("get", "list", "watch")),
+    *(Permission(verb, "apps", "controllerrevisions") for verb in ("list", "watch", "create", "patch", "delete")),
     Permission("create", "events.k8s.io", "events"),
 )  # fmt: skip
 
