@@ -134,6 +134,20 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         " key is not sent.",
         "Correct `baseURL`, or have the Secret's owner list the host in its annotation `providerswitch.dev/hosts`.",
     ),
+    "KeyNotPublishable": Text(
+        "False",
+        "`publish.secret` is set, and a Secret with a key does not allow that its keys are copied. That provider is not"
+        " chosen; one that is active stays, with what was last published.",
+        'Have the Secret\'s owner set its annotation `providerswitch.dev/publish` to `"true"`, or remove'
+        " `publish.secret`.",
+    ),
+    "SecretsNotPublished": Text(
+        "False",
+        "`publish.secret` is set, and the operator was not given the right to write Secrets. All else is published; what"
+        " the Secret holds, if it is there, is not kept up to date.",
+        "Have the administrator set the chart's `rbac.publishSecrets: true` (`--publish-secrets`), or remove"
+        " `publish.secret`.",
+    ),
     "TaskNotServed": Text(
         "False",
         "The policy itself is served, but no provider may serve one of its tasks. The task's last choice stays"

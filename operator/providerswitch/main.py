@@ -36,7 +36,7 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.server import build_app, serve
 from providerswitch.controller.settings import Settings, add_flags, read_settings
-from providerswitch.controller.startup import wait_until_usable
+from providerswitch.controller.startup import TO_PUBLISH_SECRETS, wait_until_usable
 from providerswitch.controller.switching import Switching
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
@@ -59,7 +59,7 @@ from providerswitch.probes.scheduler import Prober, Scheduler
 from providerswitch.probes.status_page import PageStatus, StatusPages
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.probes.transport import ProbeTransport
-from providerswitch.publish.targets import TargetKey
+from providerswitch.publish.targets import RESOURCES, WITHOUT_SECRETS, TargetKey
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,8 @@ async def _serve_and_work(settings: Settings, operator: Operator, asking: KubeCl
 async def _work(operator: Operator, asking: KubeClient, take_signals: Callable[[], None]) -> int:
     log.info("providerswitch %s starts at %s", __version__, operator.login.server)
     lease = operator.election.key if operator.election else None
-    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease)
+    further = TO_PUBLISH_SECRETS if operator.children.include_secrets else ()
+    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease, further=further)
     try:
         await operator.run(take_signals)
     except ExceptionGroup:
@@ -228,7 +229,7 @@ def build_operator(
     def wake(entry: Entry) -> None:
         late[0].reconciler.wake(entry)
 
-    children = Children(on_child)
+    children = Children(on_child, RESOURCES if settings.publish_secrets else WITHOUT_SECRETS)
     registry = Registry(wake, settings.limits)
     secrets = SecretStore(client, registry.secret_changed)
     connect = transport_factory(AddressRules(settings.allowed_networks), context, read_proxies(os.environ))

@@ -38,11 +38,12 @@ from providerswitch.kube.objects import ObjectKey
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
 from providerswitch.probes.target import ProbeTarget
-from providerswitch.publish.targets import RESOURCES, TargetKey
+from providerswitch.publish.targets import RESOURCES, WITHOUT_SECRETS, TargetKey
 
 NAMESPACE = "team-a"
 POLICY = "assistant"
 CONFIG_MAP = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{POLICY}-provider"
+PUBLISHED_SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/{POLICY}-llm"
 SERVICE = f"/api/v1/namespaces/{NAMESPACE}/services/llm"
 STATUS = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.POLICY_PLURAL}/{POLICY}/status"
 KEY = ObjectKey(NAMESPACE, POLICY)
@@ -201,11 +202,12 @@ class Cluster:
     pages: Wishes = field(default_factory=Wishes)
     sources: PlayedSources = field(default_factory=PlayedSources)
     limits: Limits = UNLIMITED
+    publishes_secrets: bool = False
     operator: Operator = field(init=False)
     switching: Switching = field(init=False)
 
     def __post_init__(self) -> None:
-        children = Children(self._on_child)
+        children = Children(self._on_child, RESOURCES if self.publishes_secrets else WITHOUT_SECRETS)
         registry = Registry(self._wake, self.limits)
         scheduler = Scheduler(self._open, self._on_outcome, clock=loop_clock, jitter=lambda _span: timedelta(0))
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())

@@ -22,6 +22,7 @@ GOOD = {
     "--lease-name": ("ours", {"lease_name": "ours"}),
     "--lease-namespace": ("infra", {"lease_namespace": "infra"}),
     "--lease-duration": ("1m", {"lease_seconds": 60.0}),
+    "--publish-secrets": ("true", {"publish_secrets": True}),
     "--log-level": ("debug", {"log_level": "debug"}),
     "--log-format": ("text", {"log_format": "text"}),
 }  # fmt: skip
@@ -45,6 +46,7 @@ BAD = [
     ("--max-providers-per-namespace", "1.5", '"1.5" is not a number'),
     ("--max-providers-per-namespace", "1" * 10, '"1111111111" is not a number'),
     ("--leader-elect", "perhaps", '"perhaps" is neither true nor false'),
+    ("--publish-secrets", "yes", '"yes" is neither true nor false'),
     ("--lease-name", "Our Lease", '"Our Lease" is not the name of a Lease'),
     ("--lease-namespace", "A", '"A" is not the name of a namespace'),
     ("--lease-duration", "10", '"10" is not a duration from 2s to 600s'),
@@ -113,6 +115,7 @@ def test_the_flag_wins_over_the_environment(flag: str) -> None:
         "--max-providers-per-namespace": "7",
         "--leader-elect": "false",
         "--lease-duration": "3s",
+        "--publish-secrets": "true",
         "--log-level": "error",
         "--log-format": "json",
     }

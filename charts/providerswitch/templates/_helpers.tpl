@@ -69,6 +69,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [apps]
   resources: [controllerrevisions]
   verbs: [list, watch, create, patch, delete]
+{{- if .Values.rbac.publishSecrets }}
+# controller/switching.py: publish Secrets with the active provider's key, put them right, remove them.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+{{- end }}
 # controller/reporter.py: tell of switches.
 - apiGroups: [events.k8s.io]
   resources: [events]

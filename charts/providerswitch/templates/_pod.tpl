@@ -6,6 +6,9 @@
 - --log-format={{ .Values.log.format }}
 - --max-policies-per-namespace={{ .Values.limits.policiesPerNamespace | int64 }}
 - --max-providers-per-namespace={{ .Values.limits.providersPerNamespace | int64 }}
+{{- if .Values.rbac.publishSecrets }}
+- --publish-secrets
+{{- end }}
 {{- if .Values.leaderElection.enabled }}
 - --leader-elect
 - --lease-namespace={{ .Release.Namespace }}

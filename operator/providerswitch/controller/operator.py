@@ -34,7 +34,7 @@ from providerswitch.probes.scheduler import Scheduler
 from providerswitch.probes.status_page import PageStatus
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.publish.metadata import drifted
-from providerswitch.publish.targets import RESOURCES, TargetKey
+from providerswitch.publish.targets import TargetKey
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class Operator:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
         wanted = [
             *((Watched(resource.collection(scope), SELECTOR), self.children.listener(kind, scope))
-              for kind, resource in RESOURCES.items() for scope in scopes),
+              for kind, resource in self.children.resources.items() for scope in scopes),
             *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener(scope))
               for scope in scopes),
             *((Watched(CONTROLLER_REVISIONS.collection(scope), SELECTOR, metadata_only=True),

@@ -14,6 +14,7 @@ from providerswitch.api.policy import PolicySpec
 from providerswitch.api.provider import Provider
 from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.keys import find_keys, was_rotated
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.recording import build_switch, detection, repeats
 from providerswitch.controller.switching import Switching
@@ -153,11 +154,12 @@ class Publisher:
     ) -> None:
         assert entry.policy is not None
         published_by_us = entry.memory.last_good_generation == entry.policy.generation and self._weighs_the_same(bodies)
-        if bodies == entry.published or (not entry.published and published_by_us):
+        rotated = was_rotated(bodies, self.children)
+        if bodies == entry.published or (not entry.published and published_by_us and not rotated):
             self._count_drift(entry)
             await self._publish(entry, current)
             return
-        if not entry.published and self._was_begun(bodies):
+        if not entry.published and not rotated and self._was_begun(bodies):
             log.info("a publication that a crash interrupted is finished", extra=_who(entry))
             await self._publish(entry, current)
             return
@@ -223,6 +225,7 @@ class Publisher:
             fallbacks=tuple(name for name in policy.spec.order() if name not in {provider.name, *entry.misfits}),
             tasks=_chosen_for_tasks(policy.spec, publication),
             shares=entry.shares,
+            keys=find_keys(entry, self.children),
         )
 
     async def _rehearse(self, entry: Entry, publication: Publication) -> bool:

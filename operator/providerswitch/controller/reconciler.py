@@ -240,9 +240,10 @@ class Reconciler:
         secrets = {key: await parts.secrets.read(key) for key in used}
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
-        also = [order.provider for order in entry.overrides.values()]
-        parts.registry.watch(entry, want(policy.spec, entry.key.namespace, secrets, also), parts.scheduler)
-        entry.mistakes = find_mistakes(policy.spec)
+        also, copies = [order.provider for order in entry.overrides.values()], parts.children.include_secrets
+        wanted = want(policy.spec, entry.key.namespace, secrets, also, publishes_secrets=copies)
+        parts.registry.watch(entry, wanted, parts.scheduler)
+        entry.mistakes = find_mistakes(policy.spec, publishes_secrets=copies)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
         if not entry.restored and not entry.following:

@@ -35,6 +35,7 @@ class Settings:
         limits: of the policies of each namespace.
         lease_namespace: None is the Pod's own.
         lease_seconds: how long the Lease holds without being renewed.
+        publish_secrets: whether policies may have Secrets published.
     """
 
     kubeconfig: str | None
@@ -49,6 +50,7 @@ class Settings:
     lease_name: str = "providerswitch"
     lease_namespace: str | None = None
     lease_seconds: float = 10.0
+    publish_secrets: bool = False
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -156,6 +158,9 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
     (PROVIDERS_FLAG, "PROVIDERSWITCH_MAX_PROVIDERS_PER_NAMESPACE", "1000", {
         "metavar": "N", "type": _count,
         "help": "providers of all policies of one namespace that are served; 0 is no limit (default 1000)"}),
+    ("--publish-secrets", "PROVIDERSWITCH_PUBLISH_SECRETS", "false", {
+        "metavar": "true|false", "nargs": "?", "const": True, "type": _switch,
+        "help": "let policies publish a Secret that holds the active provider's key (default false)"}),
     ("--log-level", "PROVIDERSWITCH_LOG_LEVEL", "info", {
         "metavar": "|".join(LEVELS), "type": _one_of(*LEVELS), "help": "least severity that is logged (default info)"}),
     ("--log-format", "PROVIDERSWITCH_LOG_FORMAT", "json", {
@@ -201,4 +206,5 @@ def read_settings(flags: argparse.Namespace) -> Settings:
         lease_name=flags.lease_name,
         lease_namespace=flags.lease_namespace,
         lease_seconds=flags.lease_duration,
+        publish_secrets=flags.publish_secrets,
     )

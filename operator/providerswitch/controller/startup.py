@@ -55,6 +55,10 @@ NEEDED: Final = (
 )  # fmt: skip
 
 
+TO_PUBLISH_SECRETS: Final = tuple(Permission(verb, "", "secrets") for verb in ("create", "patch", "delete"))
+"""What is needed besides where policies may have Secrets published."""
+
+
 def needed_for(lease: ObjectKey | None) -> tuple[Permission, ...]:
     """Return what the operator needs besides, to share a Lease with other replicas."""
     if lease is None:
@@ -73,10 +77,12 @@ async def wait_until_usable(
     namespaces: tuple[str, ...],
     lease: ObjectKey | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    *,
+    further: tuple[Permission, ...] = (),
 ) -> None:
     """Return when the API server answers, the CRDs are there and the permissions suffice; log what is missing."""
     told = ""
-    while complaint := await find_obstacle(client, server, namespaces, lease):
+    while complaint := await find_obstacle(client, server, namespaces, lease, further):
         if complaint != told:
             log.error("%s", complaint)
             told = complaint
@@ -86,12 +92,21 @@ async def wait_until_usable(
 
 
 async def find_obstacle(
-    client: KubeClient, server: str, namespaces: tuple[str, ...], lease: ObjectKey | None = None
+    client: KubeClient,
+    server: str,
+    namespaces: tuple[str, ...],
+    lease: ObjectKey | None = None,
+    further: tuple[Permission, ...] = (),
 ) -> str | None:
-    """Return what keeps the operator from working, and what to do about it; None when nothing does."""
+    """Return what keeps the operator from working, and what to do about it; None when nothing does.
+
+    `further` is what it needs besides `NEEDED`.
+    """
     scopes: tuple[str | None, ...] = namespaces or (None,)
     try:
-        missing = [str(right) for right in NEEDED for scope in scopes if not await _may(client, right, scope)]
+        missing = [
+            str(right) for right in (*NEEDED, *further) for scope in scopes if not await _may(client, right, scope)
+        ]
         missing += [str(right) for right in needed_for(lease) if not await _may(client, right, None)]
         if missing:
             return _rights_missing(sorted(set(missing)), namespaces)

@@ -12,7 +12,6 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.stocktaking import insist
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.objects import POLICIES, key_of, list_all
-from providerswitch.publish.targets import RESOURCES
 
 RETRY_SECONDS: Final = 0.2
 
@@ -49,7 +48,7 @@ class Term:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
         policies = []
         for scope in scopes:
-            for kind, resource in RESOURCES.items():
+            for kind, resource in self.children.resources.items():
                 listener = self.children.listener(kind, scope)
                 async for obj in list_all(self.client, resource, scope, selector=SELECTOR):
                     listener.changed(obj)

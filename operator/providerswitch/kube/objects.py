@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
-from providerswitch.kube.client import APPLY, MERGE, METADATA_ONLY_LIST, UNREADABLE, KubeClient, Object
+from providerswitch.kube.client import APPLY, JSON, MERGE, METADATA_ONLY_LIST, UNREADABLE, KubeClient, Object
 
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
@@ -67,14 +67,15 @@ def key_of(obj: Object) -> ObjectKey:
     return ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
 
 
-async def fetch(client: KubeClient, resource: Resource, key: ObjectKey) -> Object | None:
-    """Read an object; None when there is none.
+async def fetch(client: KubeClient, resource: Resource, key: ObjectKey, *, accept: str = JSON) -> Object | None:
+    """Read an object, or what `accept` asks for of it; None when there is none.
 
     Raises:
         ApiServerError: it could not be read, which is not the same as absent.
     """
     try:
-        return await client.request("GET", path_of(resource, key), what=f'read {resource.kind} "{key}"')
+        what = f'read {resource.kind} "{key}"'
+        return await client.request("GET", path_of(resource, key), what=what, accept=accept)
     except ApiServerError as error:
         if error.status == NOT_FOUND:
             return None
