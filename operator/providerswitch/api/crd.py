@@ -38,6 +38,8 @@ COLUMNS: Final = (
     ("Reason", "string", ".status.reason", "Why this provider is active"),
     ("Age", "date", ".metadata.creationTimestamp", ""),
 )
+WIDE_COLUMNS: Final = (("DryRun", "boolean", ".spec.dryRun", "Whether choices are only recorded, not published"),)
+"""What only `kubectl get -o wide` shows."""
 
 
 def build_crd() -> Schema:
@@ -67,6 +69,7 @@ def _names() -> Schema:
 
 def _version() -> Schema:
     columns = [_column(*column) for column in COLUMNS]
+    columns += [{**_column(*column), "priority": 1} for column in WIDE_COLUMNS]
     return {
         "name": meta.VERSION,
         "served": True,

@@ -101,6 +101,9 @@ class PolicySpec(Model):
     """Golden prompts that measure how good the answers are. Billed; left out: none are asked."""
     publish: Publish = Publish()
     """Where the choice is published."""
+    dry_run: bool = False
+    """Shadow mode: everything is decided, recorded and explained, and nothing is published. What is published already
+    stays as it is."""
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
