@@ -28,8 +28,7 @@ OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "SwitchRolledBack": (WARNING, "A switch could not be published completely and was undone."),
     "DriftCorrected": (
         WARNING,
-        "Somebody changed or deleted a published object, and it was put right. The note names the object and the field"
-        " manager that did it. One for each kind of object and hour.",
+        "Somebody changed or deleted a published object, and it was put right. One Event an hour for each kind.",
     ),
     "Adopted": (NORMAL, "An object that was there before was taken over, as its annotation allows."),
     "ProviderDown": (WARNING, "A provider went down. The note has the health class and what the last probe said."),
