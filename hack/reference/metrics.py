@@ -30,6 +30,7 @@ LABELS: Final = {
     "class": codes(HealthClass),
     "source": "`statuspage`",
     "verdict": "`good`, `bad`, `none` (nothing to judge: the provider did not answer, or cannot be asked)",
+    "kind": "of the published object: `ConfigMap`, `Service`",
     "error": "`ApiServerError` (the API server), `InvariantError` (a bug), `Unexpected` (a bug)",
 }
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from providerswitch.api.status import ConditionType, HealthState
 from providerswitch.core.case import Reason, Trigger
-from providerswitch.core.report import LIMIT_EXCEEDED, SWITCH_REFUSED
+from providerswitch.core.report import CONTESTED, LIMIT_EXCEEDED, SWITCH_REFUSED
+from providerswitch.core.shadow import SHADOW
 from reference.markdown import code, codes, page, section, table
 
 NOTHING: Final = "Nothing."
@@ -182,8 +183,24 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         " Tried again every 10 s.",
         "Look for an admission webhook, a quota, or another controller that manages the object.",
     ),
+    CONTESTED: Text(
+        "False",
+        "Another writer changes a published object again and again. It is put right every 10 s at most, and consumers"
+        " may read something else meanwhile.",
+        "Stop the other writer, which `message` names where the API server knows it, or choose another name in"
+        " `spec.publish`. It ends by itself when nothing had to be put right for a minute.",
+    ),
 }
 """Further reasons of Ready."""
+SHADOWED: Final[Mapping[str, Text]] = {
+    SHADOW: Text(
+        "True",
+        "Shadow mode (`spec.dryRun`): `message` says which provider would serve. Nothing is published, and what stands"
+        " published (`status.shadow`) stays.",
+        "Nothing. Take out `spec.dryRun` to go live.",
+    ),
+}
+"""The reason of Ready in shadow mode, where nothing is wrong."""
 
 FAILED_OVER: Final[Mapping[str, Text]] = {
     "PrimaryActive": Text("False", "The primary serves."),
@@ -264,13 +281,14 @@ STATES: Final[Mapping[HealthState, str]] = {
 
 def all_reasons() -> Mapping[str, Text]:
     """Return every reason a condition can have."""
-    return {**DECISIONS, **PROBLEMS, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET}
+    return {**DECISIONS, **PROBLEMS, **SHADOWED, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET}
 
 
 def build_conditions_page() -> str:
     """Return the page."""
     ready: dict[str, Text] = {reason: DECISIONS[reason] for reason in Reason}
     ready.update(PROBLEMS)
+    ready.update(SHADOWED)
     serving = (
         Reason.FAILED_OVER,
         Reason.FAILBACK_HELD,

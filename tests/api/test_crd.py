@@ -81,8 +81,14 @@ def test_the_kind_is_known_under_the_names_of_the_api() -> None:
 
 
 def test_the_columns_are_those_of_the_design_in_its_order() -> None:
-    names = [column["name"].upper() for column in VERSION["additionalPrinterColumns"]]
+    columns = VERSION["additionalPrinterColumns"]
+    names = [column["name"].upper() for column in columns if not column.get("priority")]
     assert names == ["PRIMARY", "ACTIVE", "READY", "FAILEDOVER", "REASON", "AGE"]
+
+
+def test_only_the_wide_view_tells_of_shadow_mode() -> None:
+    wide = [column["name"] for column in VERSION["additionalPrinterColumns"] if column.get("priority")]
+    assert wide == ["DryRun"]
 
 
 def test_the_columns_point_at_fields_that_there_are() -> None:

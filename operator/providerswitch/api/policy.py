@@ -115,6 +115,9 @@ class PolicySpec(Model):
     revision_history_limit: int = Field(default=10, ge=0, le=50)
     """How many earlier configurations are kept as ControllerRevisions to return to, besides the present and the last
     good one."""
+    dry_run: bool = False
+    """Shadow mode: everything is decided, recorded and explained, and nothing is published. What is published already
+    stays as it is."""
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, PlainSerializer, StringConstraints
 
@@ -27,6 +27,8 @@ Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
 """Seconds, UTC, as metav1.Time."""
 MicroTime = Annotated[datetime, PlainSerializer(_rfc3339_micro, return_type=str)]
 """Microseconds, UTC, as metav1.MicroTime."""
+SwitchOutcome: TypeAlias = Literal["Succeeded", "RolledBack", "Resumed", "Shadow"]
+"""What came of a switch."""
 Short = Annotated[str, StringConstraints(max_length=253)]
 Sentence = Annotated[str, StringConstraints(max_length=1024)]
 
@@ -213,9 +215,9 @@ class Switch(Model):
     """From the first failed probe to the decision."""
     switch_millis: int
     """From the decision to the verified publication."""
-    outcome: Literal["Succeeded", "RolledBack", "Resumed"]
-    """Succeeded, RolledBack (verification failed, the former choice is published again) or Resumed (finished after a
-    restart of the operator)."""
+    outcome: SwitchOutcome
+    """Succeeded, RolledBack (verification failed, the former choice is published again), Resumed (finished after a
+    restart of the operator) or Shadow (decided in shadow mode, not published)."""
     task: Short | None = None
     """The task that was switched; absent for the policy itself."""
     rejected: list[Rejection] | None = Field(default=None, max_length=32)
@@ -336,6 +338,17 @@ class Resilience(Model):
     """From the arrival of the last changed spec to its decision in force."""
 
 
+class ShadowStatus(Model):
+    """What consumers are really sent to, while nothing is published in shadow mode."""
+
+    since: Time
+    """Since when the policy is in shadow mode."""
+    published_provider: Short | None = None
+    """The provider that stands published; absent where nothing does."""
+    published_revision: int | None = None
+    """The revision that stands published; absent where nothing does."""
+
+
 UNSEEN: Final = -1
 """observedGeneration of a policy that no operator has looked at yet."""
 
@@ -383,3 +396,5 @@ class PolicyStatus(Model):
     """What billed requests used up today."""
     resilience: Resilience | None = None
     """How well consumers are protected."""
+    shadow: ShadowStatus | None = None
+    """Shadow mode (spec.dryRun); absent while choices are published."""

@@ -23,6 +23,7 @@ from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
+from providerswitch.controller.shadowing import build_shadow
 from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
@@ -31,7 +32,7 @@ from providerswitch.core.decide import decide
 from providerswitch.core.memory import Memory, Rotation, come_back, depart, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
-from providerswitch.core.service import watch_consumers, watch_providers
+from providerswitch.core.service import rest_consumers, watch_consumers, watch_providers
 from providerswitch.core.situation import Situation, build_case
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
@@ -225,6 +226,7 @@ class Reconciler:
             source=self._parts.evidence.source_problem(entry),
             config_load=entry.config_load,
             resilient=entry.memory.active is not None,
+            shadow=build_shadow(entry, self._parts.children, seen.now),
         )
 
     def _note_load(self, entry: Entry) -> None:
@@ -265,7 +267,7 @@ class Reconciler:
         decided_from = self._parts.clock()
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
-        entry.memory = watch_consumers(entry.memory, case)
+        entry.memory = _watch_consumers(entry, entry.memory, case)
         entry.misfits, entry.shares = case.misfits, self._shares(entry, case)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
@@ -303,7 +305,7 @@ class Reconciler:
         """Remember for the next look who exceeds a threshold, and how long each was up and down."""
         memory = replace(entry.memory, degraded=case.degraded)
         now = replace(case, now=self._parts.clock())
-        entry.memory = watch_consumers(watch_providers(memory, now), now)
+        entry.memory = _watch_consumers(entry, watch_providers(memory, now), now)
 
     def _plan_next(self, entry: Entry, held: Sequence[Settled]) -> None:
         """Look again when something is due, and now and then for what only time changes."""
@@ -384,6 +386,11 @@ def _settle_override(memory: Memory, made: Settled) -> Memory:
     if order is None:
         return memory if made.decision.reason in NOBODY_MOVES else come_back(memory, made.task)
     return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory
+
+
+def _watch_consumers(entry: Entry, memory: Memory, case: Case) -> Memory:
+    shadow = entry.policy is not None and entry.policy.spec.dry_run
+    return (rest_consumers if shadow else watch_consumers)(memory, case)
 
 
 def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:

@@ -51,8 +51,13 @@ class Switching:
         self._children = children
         self._timer = timer
 
-    async def publish(self, owner: Owner, wanted: Bodies, former: Bodies) -> None:
+    async def publish(
+        self, owner: Owner, wanted: Bodies, former: Bodies, adopted: set[TargetKey] | None = None
+    ) -> None:
         """Publish and verify all objects, then remove those that are no longer wanted.
+
+        Objects of others that their annotation allows to take over are added to `adopted`, and taken out of it where
+        they are given back.
 
         Raises:
             UserError: an object belongs to somebody else (nothing was touched), or the API server refused one (what
@@ -61,21 +66,36 @@ class Switching:
         """
         standing = await self._find_standing(owner, wanted)
         applied: list[TargetKey] = []
+        taken = set() if adopted is None else adopted
         try:
             with self._timer("publish"):
                 for target, body in wanted.items():
                     self._children.keep(await self._apply(target, body))
                     applied.append(target)
+                    if target in standing and ownership(standing[target], owner) is Ownership.ADOPTABLE:
+                        taken.add(target)
             with self._timer("verify"):
                 await self._verify(wanted)
         except ApiServerError as error:
             if error.status in TRANSIENT:
                 raise
             with self._timer("rollback"):
-                await self._roll_back(applied, {**standing, **former})
+                ours = {target: sealed(owned_part(obj)) for target, obj in standing.items()}
+                await self._roll_back(applied, {**ours, **former})
+            taken.difference_update(applied)
             raise UserError("PublishRefused", _refused(error)) from error
         for target in self._children.of(owner) - wanted.keys():
             await self._delete(target)
+
+    async def rehearse_anew(self, owner: Owner, wanted: Bodies) -> None:
+        """Rehearse a publication of which nothing is known yet.
+
+        Raises:
+            UserError: an object belongs to somebody else, or the API server would refuse one.
+            ApiServerError: no clear answer.
+        """
+        await self._find_standing(owner, wanted)
+        await self.rehearse(wanted)
 
     async def rehearse(self, wanted: Bodies) -> None:
         """Ask the API server what it would say to all objects, without storing one.
@@ -95,7 +115,7 @@ class Switching:
             raise UserError("PublishRefused", _refused(error)) from error
 
     async def _find_standing(self, owner: Owner, wanted: Bodies) -> dict[TargetKey, Object]:
-        """Return what is ours of the objects that exist already.
+        """Return the objects that exist already.
 
         Raises:
             UserError: one belongs to somebody else.
@@ -107,7 +127,7 @@ class Switching:
             if ownership(existing, owner) is Ownership.FOREIGN:
                 raise UserError("NotOwned", _foreign(target))
             if existing:
-                standing[target] = sealed(owned_part(existing))
+                standing[target] = sealed(existing)
         return standing
 
     async def _look(self, target: TargetKey, owner: Owner) -> Object | None:

@@ -175,9 +175,10 @@ def _restore_detour(told: OverrideInForce) -> Detour:
 
 
 def _arrived_by(history: Sequence[Switch], task: str | None, active: str | None) -> str:
-    made = (switch for switch in history if switch.task == task and switch.outcome != "RolledBack")
-    last = next(made, None)
-    return last.trigger if last and last.to == active else ""
+    """What brought the active provider; a choice of shadow mode keeps its cause when it goes live."""
+    made = [switch for switch in history if switch.task == task and switch.outcome != "RolledBack"]
+    causes = [switch for switch in made[1:2] if switch.outcome == "Shadow" and switch.to == active]
+    return [*causes, *made][0].trigger if made and made[0].to == active else ""
 
 
 def _restore_seat(task: TaskStatus, history: Sequence[Switch]) -> Seat:
@@ -314,17 +315,23 @@ def commit(memory: Memory, switch: Switch) -> Memory:
     kept = replace(
         memory,
         history=(switch, *memory.history)[:SWITCHES_KEPT],
-        counts=_count(memory.counts, done=done),
+        counts=memory.counts if switch.outcome == "Shadow" else _count(memory.counts, done=done),
         recent=_recent(memory.recent, switch.time) if done else memory.recent,
     )
     if not done:
         return kept
+    arrived_by = _arrived_by(kept.history, switch.task, switch.to)
     if switch.task:
-        seat = replace(memory.seat(switch.task), active=switch.to, active_since=switch.time, arrived_by=switch.trigger)
+        seat = replace(memory.seat(switch.task), active=switch.to, active_since=switch.time, arrived_by=arrived_by)
         return replace(kept, seats={**memory.seats, switch.task: seat}, revision=switch.revision)
-    return replace(
-        kept, active=switch.to, active_since=switch.time, arrived_by=switch.trigger, revision=switch.revision
-    )
+    return replace(kept, active=switch.to, active_since=switch.time, arrived_by=arrived_by, revision=switch.revision)
+
+
+def unpublished(memory: Memory, task: str | None) -> bool:
+    """Tell whether the choice was made in shadow mode and was not published since."""
+    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
+    last = next(made, None)
+    return last is not None and last.outcome == "Shadow"
 
 
 def _count(counts: SwitchCounts, *, done: bool) -> SwitchCounts:
