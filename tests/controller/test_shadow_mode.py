@@ -360,3 +360,24 @@ async def test_the_log_says_what_would_be_done(cluster: Cluster, caplog: pytest.
     await becomes(cluster, shadow())
     assert "Shadow: would switch" in [record.message for record in caplog.records]
     assert "decision" not in [record.message for record in caplog.records]
+
+
+async def test_what_brought_a_choice_stays_its_cause_when_it_goes_live(cluster: Cluster) -> None:
+    failover = {"failback": "Manual", "minDwell": "0s"}
+    nights = [{"name": "nights", "cron": "10 0 * * *", "duration": "1h", "primary": "backup", "timeZone": "UTC"}]
+    await becomes(cluster, shadow(failover=failover, schedule=nights), within=900)
+    assert cluster.status["activeProvider"] == "backup"
+    await becomes(cluster, live(2, failover=failover, schedule=nights))
+    assert cluster.published == "backup"
+    successor = await restarted(cluster, live(2, failover=failover, schedule=nights))
+    await asyncio.sleep(3600)
+    assert successor.published == "openai", "what the schedule brought, it takes away again, manual failback or not"
+    await successor.stop()
+
+
+async def test_a_renamed_config_map_in_shadow_mode_is_still_what_consumers_read(cluster: Cluster) -> None:
+    await becomes(cluster, live())
+    spec = {"publish": {"configMap": {"name": "renamed"}}}
+    await becomes(cluster, policy(generation=2, dryRun=True, **spec))
+    assert cluster.status["shadow"]["publishedProvider"] == "openai"
+    assert CONFIG_MAP in cluster.api.objects

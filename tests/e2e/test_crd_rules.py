@@ -148,6 +148,7 @@ def largest_spec() -> dict[str, Any]:
     names = long_names(32)
     return {
         "protocol": "native",
+        "dryRun": True,
         "primary": names[-1],
         "backups": names[::-1],
         "providers": [largest_provider(name) for name in names],

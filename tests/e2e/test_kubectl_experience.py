@@ -19,6 +19,7 @@ from providerswitch.controller.reporter import render
 pytestmark = pytest.mark.usefixtures("crds_installed")
 
 DEFAULTS = {
+    "dryRun": False,
     "protocol": "openai",
     "healthCheck": {
         "interval": "30s",
