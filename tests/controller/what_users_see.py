@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.controller.played_cluster import CONFIG_MAP, PUBLISHED_SECRET, NAMESPACE, POLICY, Cluster, played, policy
+from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, POLICY, PUBLISHED_SECRET, Cluster, played, policy
 from tests.support.virtual_time import EPOCH
 
 from providerswitch.kube.client import Object
