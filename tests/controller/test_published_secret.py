@@ -189,7 +189,7 @@ async def test_a_task_keeps_its_key_when_the_policy_switches_while_the_source_is
     assert "LLM_API_KEY" not in found
 
 
-async def test_without_the_consent_of_the_source_nothing_is_published_and_the_user_told_what_to_do(
+async def test_without_the_consent_of_the_source_nothing_is_published_and_the_user_told(
     cluster: Cluster,
 ) -> None:
     put_source(cluster, consent=False)
@@ -368,7 +368,7 @@ async def live(steps: list[tuple[str, str]]) -> list[dict[str, str]]:
 
 @given(steps=STEPS)
 @settings(max_examples=40)
-async def test_whatever_happens_no_version_holds_the_key_of_one_provider_and_the_address_of_another(
+async def test_no_version_ever_holds_the_key_of_one_provider_and_the_address_of_another(
     steps: list[tuple[str, str]],
 ) -> None:
     versions = await live(steps)
