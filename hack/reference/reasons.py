@@ -133,7 +133,7 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         "False",
         "`publish.secret` is set, and a Secret with a key does not allow that its keys are copied. That provider is not"
         " chosen; one that is active stays, with what was last published.",
-        "Have the Secret's owner set its annotation `providerswitch.dev/publish` to `\"true\"`, or remove"
+        'Have the Secret\'s owner set its annotation `providerswitch.dev/publish` to `"true"`, or remove'
         " `publish.secret`.",
     ),
     "SecretsNotPublished": Text(
