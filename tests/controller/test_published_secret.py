@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from providerswitch.api.errors import ApiServerError
 from providerswitch.api.health import HealthClass
-from providerswitch.kube.client import Object
+from providerswitch.kube.client import JSON, Object
+from providerswitch.kube.watch import METADATA_ONLY
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -33,6 +34,13 @@ class WatchedApi(PlayedApi):
     def __init__(self) -> None:
         super().__init__()
         self.versions: list[tuple[float, dict[str, str]]] = []
+        self.read: list[str] = []
+
+    @override
+    async def request(self, method: str, path: str, *, accept: str = JSON, **how: Any) -> Object:
+        if (method, path) == ("GET", PUBLISHED_SECRET):
+            self.read.append(accept)
+        return await super().request(method, path, accept=accept, **how)
 
     @override
     def store(self, path: str, body: Object) -> Object:
@@ -171,7 +179,8 @@ async def test_a_source_that_is_gone_leaves_the_last_good_published(cluster: Clu
     await heir.stop()
 
 
-async def test_a_task_keeps_its_key_when_the_policy_switches_while_the_source_is_gone(cluster: Cluster) -> None:
+async def opened_with_a_task(cluster: Cluster) -> None:
+    """Have a policy published of which the provider of a task alone has a key."""
     tasks = [{"name": "embed", "primary": "third"}]
     put_source(cluster)
     auth = {"secretKeyRef": {"name": "llm-keys", "key": "third"}}
@@ -179,6 +188,20 @@ async def test_a_task_keeps_its_key_when_the_policy_switches_while_the_source_is
     cluster.put(of(*providers, tasks=tasks, publish=PUBLISH, **RULES))
     await asyncio.sleep(30)
     assert seen(cluster)["LLM_EMBED_API_KEY"] == key_of("third")
+
+
+async def test_a_new_key_is_not_copied_once_its_consent_is_withdrawn(cluster: Cluster) -> None:
+    await opened_with_a_task(cluster)
+    put_source(cluster, consent=False, third=2)
+    cluster.provider("openai").health_class = HealthClass.CONNECT_REFUSED
+    await asyncio.sleep(30)
+
+    assert (seen(cluster)["LLM_PROVIDER"], seen(cluster)["LLM_EMBED_PROVIDER"]) == ("backup", "third")
+    assert seen(cluster)["LLM_EMBED_API_KEY"] == key_of("third")
+
+
+async def test_a_task_keeps_its_key_when_the_policy_switches_while_the_source_is_gone(cluster: Cluster) -> None:
+    await opened_with_a_task(cluster)
     lose_source(cluster)
     cluster.provider("openai").health_class = HealthClass.CONNECT_REFUSED
     await asyncio.sleep(30)
@@ -264,6 +287,9 @@ async def test_a_secret_of_somebody_else_is_not_touched_and_its_content_not_read
     assert cluster.api.objects[PUBLISHED_SECRET] == stored
     assert CONFIG_MAP not in cluster.api.objects
     assert condition(cluster, "Ready")["reason"] == "NotOwned"
+    api = cluster.api
+    assert isinstance(api, WatchedApi)
+    assert set(api.read) == {METADATA_ONLY}
 
 
 async def test_a_secret_that_is_no_longer_wanted_is_removed(cluster: Cluster) -> None:
