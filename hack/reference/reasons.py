@@ -144,8 +144,8 @@ PROBLEMS: Final[Mapping[str, Text]] = {
     ),
     "SecretsNotPublished": Text(
         "False",
-        "`publish.secret` is set, and the operator was not given the right to write Secrets. All else is published; what"
-        " the Secret holds, if it is there, is not kept up to date.",
+        "`publish.secret` is set, and the operator was not given the right to write Secrets. All else is published;"
+        " what the Secret holds, if it is there, is not kept up to date.",
         "Have the administrator set the chart's `rbac.publishSecrets: true` (`--publish-secrets`), or remove"
         " `publish.secret`.",
     ),

@@ -47,6 +47,7 @@ BY_VALUES: dict[str, tuple[dict[str, Any], str]] = {
         "--max-policies-per-namespace=1000000",
     ),
     "--max-providers-per-namespace": ({"limits": {"providersPerNamespace": 0}}, "--max-providers-per-namespace=0"),
+    "--publish-secrets": ({"rbac": {"publishSecrets": True}}, "--publish-secrets"),
     "--log-level": ({"log": {"level": "warning"}}, "--log-level=warning"),
     "--log-format": ({"log": {"format": "text"}}, "--log-format=text"),
 }
