@@ -56,7 +56,9 @@ def test_with_a_limit_of_zero_the_present_and_the_last_good_stay() -> None:
 
 
 def test_one_whose_number_the_present_one_has_now_goes() -> None:
-    assert amend([Kept("chat-a", 4)], Kept("chat-b", 4), 4, 10) == Amendments((Kept("chat-b", 4, good=True),), ("chat-a",))
+    assert amend([Kept("chat-a", 4)], Kept("chat-b", 4), 4, 10) == Amendments(
+        (Kept("chat-b", 4, good=True),), ("chat-a",)
+    )
 
 
 @given(histories, names, st.integers(1, 12), st.none() | st.integers(1, 12), st.integers(0, 5))
