@@ -7,12 +7,13 @@ from reference.markdown import bullets, code, page, section, table
 
 EXIT_CODES: Final = {
     "0": "`run`: stopped by SIGTERM or SIGINT; what is published stays published. `classify`: every line was read."
-    " `explain`: all policies are explained.",
+    " `explain`: all policies are explained. `revisions`, `rollback`: done.",
     "1": "`run`: a setting cannot be used (one line says which), or a task ended that must not end (restart it)."
-    " `explain`: a policy has no status yet.",
+    " `explain`: a policy has no status yet. `revisions`, `rollback`: refused, and nothing was changed.",
     "2": "The command line is wrong: an unknown command or flag, or a malformed value. `classify`: a line could not be"
     " read; the others were classified all the same. `explain`: something could not be read as a policy; the others are"
     " explained all the same.",
+    "3": "`rollback`: no answer came, so that it is unknown whether the spec was changed.",
 }
 
 SETTING_ERRORS: Final = {
@@ -43,6 +44,9 @@ def build_flags_page() -> str:
         " [guide](../guide.md#what-an-answer-means-classify) shows it. `providerswitch explain [--output text|json]"
         " [FILE]` reads policies as `kubectl get pswitch -o yaml` prints them, and"
         " [tells why](../guide/resilience.md#why-is-this-provider-active-explain) each provider is active. "
+        "`providerswitch revisions POLICY [-o table|json|yaml | --diff N]` lists the configurations of a policy in your"
+        " cluster, and `providerswitch rollback POLICY [--to-revision N] [--dry-run]`"
+        " [returns to one](../guide/rollback.md); both take `--kubeconfig`, `--context` and `--namespace`. "
         "`providerswitch --version` prints the version.",
         section(
             "Flags of run",
