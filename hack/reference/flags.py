@@ -27,6 +27,15 @@ SETTING_ERRORS: Final = {
 }
 """Reasons that end the process instead of standing in a condition."""
 
+REFUSALS: Final = {
+    "NoSuchPolicy": "there is no policy of that name in that namespace",
+    "NoSuchRevision": "there is no such revision; those that there are, are listed",
+    "NothingToDo": "the spec is that of the revision already",
+    "Changed": "somebody changed the policy meanwhile; look at it, and try again",
+    "NotAccepted": "the API server does not accept the spec of that revision any more; what it says is shown",
+}
+"""Reasons for which `revisions` and `rollback` end with code 1."""
+
 WAITS: Final = (
     "The API server does not answer, or does not accept the credentials.",
     "The CustomResourceDefinition is not installed.",
@@ -58,6 +67,11 @@ def build_flags_page() -> str:
             "Settings that end the process",
             "These end `run` with code 1 and one line on standard error, because waiting would not mend them:",
             bullets(f"{meaning}." for meaning in SETTING_ERRORS.values()),
+        ),
+        section(
+            "Why a command is refused",
+            "These end `revisions` and `rollback` with code 1 and one line, as does a right that lacks:",
+            bullets(f"{meaning}." for meaning in REFUSALS.values()),
         ),
         section(
             "What is waited for",
