@@ -181,6 +181,20 @@ async def test_kubectl_alone_returns_to_a_configuration(scene: Scene) -> None:
     assert len(good.split()) == 1
 
 
+async def test_a_write_that_names_an_older_version_changes_nothing(scene: Scene) -> None:
+    await scene.opens("openai", "backup")
+    before = (await scene.look("pswitch", POLICY))["metadata"]["resourceVersion"]
+    await scene.edit(primary="backup")
+    stale = [
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": before},
+        {"op": "replace", "path": "/spec/primary", "value": "openai"},
+    ]
+    command = ("patch", "pswitch", POLICY, "--type=json", "-p", json.dumps(stale), "-n", scene.namespace)
+    done = await asyncio.to_thread(scene.kubectl, *command)
+    assert "(Conflict)" in done.stderr or "the object has been modified" in done.stderr
+    assert (await spec_of(scene))["primary"] == "backup"
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [
