@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from providerswitch import __version__
 from providerswitch.api.errors import UserError
 from providerswitch.api.health_check import QualityChecks
-from providerswitch.cli import classify, explain
+from providerswitch.cli import asking, classify, explain
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
 from providerswitch.controller.entry import Entry
@@ -86,8 +86,10 @@ def run_verb(flags: argparse.Namespace) -> int:
     try:
         if flags.command == "classify":
             code = classify.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now())
-        else:
+        elif flags.command == "explain":
             code = explain.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now(), path=flags.file, output=flags.output)
+        else:
+            code = asyncio.run(asking.run(flags, sys.stdout, sys.stderr, now=utc_now(), environ=os.environ))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
@@ -111,6 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     explain.add_flags(command)
+    asking.add_commands(commands, os.environ)
     return parser
 
 

@@ -46,6 +46,7 @@ DEFAULTS = {
         "rotationPeriod": "24h",
         "rampInterval": "5m",
     },
+    "revisionHistoryLimit": 10,
     "schedule": [],
     "tasks": [],
     "publish": {"configMap": {}},

@@ -62,7 +62,7 @@ def test_a_name_fits_whatever_the_policy_is_called(policy: str) -> None:
 
 
 @given(specs, st.integers(1, 10**9), st.booleans())
-def test_metadata_alone_tells_number_and_mark(spec: dict[str, Any], number: int, good: bool) -> None:
+def test_metadata_alone_tells_number_and_mark(spec: dict[str, Any], number: int, good: bool) -> None:  # noqa: FBT001  # as Hypothesis calls it
     text = spec_text({"spec": spec})
     kept = Kept(revision_name(OWNER, text), number, good)
     body = build_revision(OWNER, text, kept)

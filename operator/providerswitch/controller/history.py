@@ -17,7 +17,7 @@ from providerswitch.controller.policy import Policy
 from providerswitch.controller.switching import TRANSIENT
 from providerswitch.core.history import Kept, amend
 from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.objects import CONFLICT, CONTROLLER_REVISIONS, NOT_FOUND, ObjectKey, create, delete, merge
+from providerswitch.kube.objects import CONFLICT, CONTROLLER_REVISIONS, NOT_FOUND, ObjectKey, claim, delete, merge
 from providerswitch.kube.watch import Listener
 from providerswitch.publish.choice import Owner
 from providerswitch.publish.revision import (
@@ -156,7 +156,7 @@ class History:
     async def _put(self, policy: Policy, known: Revision | None, wanted: Kept) -> None:
         if known is None:
             body = build_revision(policy.owner, policy.stored, wanted)
-            self._revisions.keep(await create(self._client, CONTROLLER_REVISIONS, body))
+            self._revisions.keep(await claim(self._client, CONTROLLER_REVISIONS, body))
             return
         changes = build_renumbering(policy.owner, known.uid, wanted)
         try:

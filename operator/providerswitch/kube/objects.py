@@ -156,19 +156,19 @@ async def _apply(
     )
 
 
-async def create(client: KubeClient, resource: Resource, body: Object) -> Object:
-    """Create an object; return it as stored.
+async def claim(client: KubeClient, resource: Resource, body: Object) -> Object:
+    """Create an object by server-side apply; return it as stored. One that says otherwise by another's word is left.
 
     Raises:
         ApiServerError: refused (status 409: there is one of this name) or unreachable.
     """
-    key = key_of(body)
     return await client.request(
-        "POST",
-        resource.collection(key.namespace),
-        what=f'create {resource.kind} "{key}"',
+        "PATCH",
+        path_of(resource, key_of(body)),
+        what=f'create {resource.kind} "{key_of(body)}"',
         body=body,
         query={"fieldManager": meta.FIELD_MANAGER},
+        content_type=APPLY,
     )
 
 

@@ -1,7 +1,8 @@
 """A configuration as an apps/v1 ControllerRevision: what StatefulSets and DaemonSets keep their history in.
 
-Its `data` never changes: the API server sees to that. Number and mark stand in labels besides, so that a watch of
-metadata alone tells all that there is to know, and `kubectl get -l` finds one.
+Its `data` never changes. The API server compares the bytes, so that one has to be created the way it is changed later,
+by a patch: what was encoded anew once is encoded the same way again. Number and mark stand in labels besides, so that a
+watch of metadata alone tells all that there is to know, and `kubectl get -l` finds one.
 """
 
 import hashlib
