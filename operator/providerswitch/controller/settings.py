@@ -174,9 +174,9 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
         "help": "take hints over plain HTTP, because something else encrypts the way (default false)"}),
     ("--hints-service", "PROVIDERSWITCH_HINTS_SERVICE", "", {
         "metavar": "NAMESPACE/NAME", "type": read_service,
-        "help": "Service without selector that is to lead to the replica that leads; needs --pod-ip"}),
-    ("--pod-ip", "POD_IP", "", {
-        "metavar": "ADDRESS", "help": "IP address of this Pod, for --hints-service"}),
+        "help": "Service without selector that is to lead to the replica that leads; it then needs its own address"}),
+    ("--pod-ip", "PROVIDERSWITCH_POD_IP", "", {
+        "metavar": "ADDRESS", "help": "IP address of this Pod, for the Service of hints"}),
     ("--log-level", "PROVIDERSWITCH_LOG_LEVEL", "info", {
         "metavar": "|".join(LEVELS), "type": _one_of(*LEVELS), "help": "least severity that is logged (default info)"}),
     ("--log-format", "PROVIDERSWITCH_LOG_FORMAT", "json", {

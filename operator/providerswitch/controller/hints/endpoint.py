@@ -128,8 +128,8 @@ def _build_announcer(
         return None
     if not _is_address(settings.pod_ip):
         message = (
-            "--hints-service needs --pod-ip, the IP address of this Pod. The chart takes it from status.podIP into the "
-            "environment variable POD_IP."
+            "--hints-service needs --pod-ip or PROVIDERSWITCH_POD_IP, the IP address of this Pod; take it from its "
+            "status.podIP, as the chart does."
         )
         raise UserError("NoPodIP", message)
     return Announcer(client, settings.service, settings.pod_ip, port, leads)
