@@ -47,10 +47,8 @@ class Endpoint:
         """Return a client that trusts the certificate."""
         context = ssl.create_default_context()
         self.authority.configure_trust(context)
-        few = httpx.Limits(max_connections=10)
-        return httpx.AsyncClient(
-            trust_env=False, verify=context, limits=few, base_url=f"https://127.0.0.1:{self.port}", timeout=30
-        )
+        url = f"https://127.0.0.1:{self.port}"
+        return httpx.AsyncClient(trust_env=False, verify=context, base_url=url, timeout=30)
 
     async def hint(self, token: str | None, namespace: str, policy: str = "assistant", **fields: Any) -> httpx.Response:
         """Give a hint."""
