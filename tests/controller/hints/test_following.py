@@ -47,7 +47,7 @@ async def test_a_true_hint_brings_the_failover_forward_by_what_the_interval_woul
     assert cluster.value("providerswitch_hints_total", source="consumer") == 1
 
 
-async def test_a_thousand_hints_a_second_about_a_healthy_provider_switch_nothing_and_cost_a_few_probes(
+async def test_a_thousand_hints_a_second_switch_nothing_and_cost_a_few_probes(
     cluster: Cluster,
 ) -> None:
     cluster.put(policy(healthCheck=QUICK))
@@ -58,11 +58,11 @@ async def test_a_thousand_hints_a_second_about_a_healthy_provider_switch_nothing
         await asyncio.sleep(0.001)
     assert cluster.published == "openai"
     assert len(cluster.status["history"]) == 1
-    assert before + 2 < asked(cluster, "openai") <= before + 14
+    assert before + 2 < asked(cluster, "openai") <= before + 9
     assert asked(cluster, "backup") <= before + 2
 
 
-async def test_hints_about_a_provider_that_is_down_neither_probe_it_more_nor_bring_it_back_sooner(
+async def test_hints_neither_probe_a_dead_provider_more_nor_bring_it_back_sooner(
     cluster: Cluster,
 ) -> None:
     health = {"interval": "10s", "fastInterval": "1s", "recoveryThreshold": 5}
