@@ -53,7 +53,7 @@ async def served() -> AsyncIterator[Served]:
     owners = {TOKEN: "system:serviceaccount:team-a:app"}
     reviews = PlayedReviews(owners=owners, rights={(owners[TOKEN], "team-a", "assistant")})
     made = Served(reviews)
-    gate = Gate(reviews, asyncio.get_running_loop().time)
+    gate = Gate(reviews, lambda: 0.0)
     service = HintService(gate, lambda: made.leading, made.follow_up, made.counted.append)
     runner = await serve(build_hints_app(service), "127.0.0.1", made.port, **CONNECTION)
     yield made
@@ -147,8 +147,8 @@ async def test_an_accepted_hint_is_one_line_at_debug_and_a_refused_one_none(
 async def test_a_flood_of_hints_is_told_when_to_come_again(served: Served) -> None:
     answers = [await served.post() for _ in range(40)]
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused
-    assert len(served.followed) == 40 - len(refused)
+    assert len(refused) == 20
+    assert len(served.followed) == 20
     assert int(refused[0].headers["Retry-After"]) >= 1
 
 
