@@ -23,7 +23,10 @@ SETTING_ERRORS: Final = {
     "BadProxy": "`HTTPS_PROXY` or `HTTP_PROXY` is not the URL of a proxy that can be used",
     "BadNoProxy": "an entry of `NO_PROXY` is neither a host, a domain, an address nor a network",
     "NoLeaseNamespace": "`--leader-elect` outside of a Pod without `--lease-namespace`",
-    "ListenFailed": "the address of `--listen` cannot be used",
+    "ListenFailed": "the address of `--listen` or `--hints-listen` cannot be used",
+    "HintsInsecure": "`--hints-listen` has neither a certificate nor `--hints-insecure`",
+    "BadHintsCertificate": "`--hints-cert` and `--hints-key` are not a certificate and its key, or one of them lacks",
+    "NoPodIP": "`--hints-service` without `--pod-ip`",
 }
 """Reasons that end the process instead of standing in a condition."""
 

@@ -12,6 +12,7 @@ import ssl
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import certifi
@@ -27,6 +28,7 @@ from providerswitch.controller.clock import seconds_since_boot, utc_now
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.history import History, Revisions
+from providerswitch.controller.hints.endpoint import HintParts, build_hint_endpoint
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
@@ -36,7 +38,7 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.server import build_app, serve
 from providerswitch.controller.settings import Settings, add_flags, read_settings
-from providerswitch.controller.startup import TO_PUBLISH_SECRETS, wait_until_usable
+from providerswitch.controller.startup import TO_PUBLISH_SECRETS, needed_for_hints, wait_until_usable
 from providerswitch.controller.switching import Switching
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
@@ -163,29 +165,52 @@ def open_api(login: Login) -> ApiClient:
 
 
 async def _serve_and_work(settings: Settings, operator: Operator, asking: KubeClient) -> int:
-    app = build_app(operator.metrics.registry, alive=lambda: operator.alive, ready=lambda: operator.ready)
-    server = await serve(app, *settings.listen)
+    take_hints(settings, operator, asking)
 
     def take_signals() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
 
-    work = asyncio.create_task(_work(operator, asking, take_signals))
-    take_signals()
-    try:
-        return await work
-    except asyncio.CancelledError:
-        log.info("stopped; what is published stays published")
-        return 0
-    finally:
-        await server.cleanup()
+    async with AsyncExitStack() as servers:
+        app = build_app(operator.metrics.registry, alive=lambda: operator.alive, ready=lambda: operator.ready)
+        servers.push_async_callback((await serve(app, *settings.listen)).cleanup)
+        if operator.hints:
+            servers.push_async_callback((await operator.hints.serve()).cleanup)
+        work = asyncio.create_task(_work(settings, operator, asking, take_signals))
+        take_signals()
+        try:
+            return await work
+        except asyncio.CancelledError:
+            log.info("stopped; what is published stays published")
+            return 0
 
 
-async def _work(operator: Operator, asking: KubeClient, take_signals: Callable[[], None]) -> int:
+def take_hints(settings: Settings, operator: Operator, asking: KubeClient) -> None:
+    """Give the operator an endpoint for hints, if it is to have one.
+
+    Raises:
+        UserError: a setting cannot be used.
+    """
+    parts = HintParts(
+        asking=LanedClient(asking),
+        writing=operator.client,
+        registry=operator.registry,
+        reconciler=operator.reconciler,
+        scheduler=operator.scheduler,
+        metrics=operator.metrics,
+        ready=lambda: operator.ready,
+        clock=utc_now,
+        seconds=seconds_since_boot,
+    )
+    operator.hints = build_hint_endpoint(settings.hints, parts)
+
+
+async def _work(settings: Settings, operator: Operator, asking: KubeClient, take_signals: Callable[[], None]) -> int:
     log.info("providerswitch %s starts at %s", __version__, operator.login.server)
     lease = operator.election.key if operator.election else None
     further = TO_PUBLISH_SECRETS if operator.children.include_secrets else ()
-    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease, further=further)
+    once = needed_for_hints(settings.hints)
+    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease, further=further, once=once)
     try:
         await operator.run(take_signals)
     except ExceptionGroup:

@@ -6,8 +6,10 @@ from ipaddress import ip_network
 
 import pytest
 
+from providerswitch.controller.hints.settings import HintSettings
 from providerswitch.controller.settings import FLAGS, Settings, add_flags, read_settings
 from providerswitch.core.limits import Limits
+from providerswitch.kube.objects import ObjectKey
 
 GOOD = {
     "--kubeconfig": ("/somewhere/kubeconfig", {"kubeconfig": "/somewhere/kubeconfig"}),
@@ -23,6 +25,12 @@ GOOD = {
     "--lease-namespace": ("infra", {"lease_namespace": "infra"}),
     "--lease-duration": ("1m", {"lease_seconds": 60.0}),
     "--publish-secrets": ("true", {"publish_secrets": True}),
+    "--hints-listen": ("[::]:8443", {"hints": HintSettings(listen=("::", 8443))}),
+    "--hints-cert": ("/tls/tls.crt", {"hints": HintSettings(certificate="/tls/tls.crt")}),
+    "--hints-key": ("/tls/tls.key", {"hints": HintSettings(key="/tls/tls.key")}),
+    "--hints-insecure": ("true", {"hints": HintSettings(insecure=True)}),
+    "--hints-service": ("infra/hints", {"hints": HintSettings(service=ObjectKey("infra", "hints"))}),
+    "--pod-ip": ("10.0.0.1", {"hints": HintSettings(pod_ip="10.0.0.1")}),
     "--log-level": ("debug", {"log_level": "debug"}),
     "--log-format": ("text", {"log_format": "text"}),
 }  # fmt: skip
@@ -51,6 +59,15 @@ BAD = [
     ("--lease-namespace", "A", '"A" is not the name of a namespace'),
     ("--lease-duration", "10", '"10" is not a duration from 2s to 600s'),
     ("--lease-duration", "1s", '"1s" is not a duration from 2s to 600s'),
+    ("--hints-listen", "8443", '"8443" is not HOST:PORT'),
+    ("--hints-insecure", "yes", '"yes" is neither true nor false'),
+    (
+        "--hints-service",
+        "hints",
+        '"hints" is not NAMESPACE/NAME of a Service; write for example providerswitch-system/',
+    ),
+    ("--hints-service", "a/b/c", '"a/b/c" is not NAMESPACE/NAME of a Service'),
+    ("--hints-service", "infra/", '"infra/" is not NAMESPACE/NAME of a Service'),
     ("--log-level", "loud", '"loud" is not known; write one of debug, info, warning, error'),
     ("--log-format", "xml", '"xml" is not known; write one of json, text'),
 ]

@@ -47,6 +47,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{- define "providerswitch.hintsSecret" -}}
+{{- if .Values.hints.enabled -}}{{ .Values.hints.tls.secretName }}{{- end -}}
+{{- end }}
+
 {{- /* The rules of the operator, for a ClusterRole or for Roles. controller/startup.py checks the same list at start. */}}
 {{- define "providerswitch.rules" -}}
 # controller/handlers.py: see policies. Their spec is never written.

@@ -24,6 +24,16 @@
 {{- with include "providerswitch.caFile" . }}
 - {{ printf "--ca-file=%s" . | quote }}
 {{- end }}
+{{- if .Values.hints.enabled }}
+- {{ printf "--hints-listen=%s:%v" .Values.listen.host .Values.hints.port | quote }}
+- --hints-service={{ .Release.Namespace }}/{{ include "providerswitch.fullname" . }}-hints
+{{- if .Values.hints.insecure }}
+- --hints-insecure
+{{- else }}
+- --hints-cert=/etc/providerswitch/hints/tls.crt
+- --hints-key=/etc/providerswitch/hints/tls.key
+{{- end }}
+{{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
 {{- end }}

@@ -110,6 +110,9 @@ class Metrics:
     def _add_probes(self) -> None:
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         self.hints = counter("providerswitch_hints_total", "Hints that led to a probe at once", ("source",))
+        self.hint_requests = counter(
+            "providerswitch_hint_requests_total", "Requests to the endpoint for hints by HTTP status", ("code",)
+        )
         self.quality_checks = counter(
             "providerswitch_quality_checks_total", "Golden prompts by verdict", ("type", "host", "verdict")
         )

@@ -14,6 +14,7 @@ from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
 from providerswitch.controller.history import Revisions
+from providerswitch.controller.hints.endpoint import HintEndpoint
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
@@ -45,6 +46,7 @@ class Operator:
 
     Attributes:
         election: decides whether this replica leads; None where there is no other.
+        hints: takes hints of consumers; None where none are taken.
         ready: what is published is known, and policies are being watched.
         look_soon: asks for a comparison of the policies that are served with those that exist.
     """
@@ -62,6 +64,7 @@ class Operator:
     evidence: Evidence
     clock: Callable[[], datetime]
     election: Election | None = None
+    hints: HintEndpoint | None = None
     ready: bool = False
     look_soon: asyncio.Event = field(default_factory=asyncio.Event)
     _undone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -108,6 +111,8 @@ class Operator:
                 await asyncio.gather(*(event.wait() for event in known))
                 await self._take_stock()
                 self._stand_for_election(tasks)
+                if self.hints:
+                    self._watching.append(tasks.create_task(self.hints.keep()))
                 self.reconciler.start()
                 self.ready = True
                 await self._follow_policies(take_signals)
@@ -137,6 +142,7 @@ class Operator:
             self.metrics,
             self.on_policy,
             self.look_soon,
+            self.hints.begin if self.hints else lambda: None,
         )
 
     async def _step_down(self, *, at_once: bool) -> None:

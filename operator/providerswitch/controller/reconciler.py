@@ -87,6 +87,11 @@ class Reconciler:
         self._turns = Turns()
         self._leading = True
 
+    @property
+    def leading(self) -> bool:
+        """Whether it decides and writes, as it does where there is no other replica."""
+        return self._leading
+
     def start(self) -> None:
         """Let reconciles begin: what is published is known now."""
         self._open.set()

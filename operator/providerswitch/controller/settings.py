@@ -5,11 +5,12 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from providerswitch.api.durations import parse_duration
 from providerswitch.api.fields import DNS_LABEL
+from providerswitch.controller.hints.settings import HintSettings, read_service
 from providerswitch.core.limits import POLICIES_FLAG, PROVIDERS_FLAG, Limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,6 +52,7 @@ class Settings:
     lease_namespace: str | None = None
     lease_seconds: float = 10.0
     publish_secrets: bool = False
+    hints: HintSettings = field(default_factory=HintSettings)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -76,6 +78,10 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f'"{text}" is not HOST:PORT; write for example 0.0.0.0:8080 or [::]:8080')
     return host.strip("[]"), int(port)
+
+
+def _address_or_none(text: str) -> tuple[str, int] | None:
+    return _address(text) if text else None
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -161,6 +167,21 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
     ("--publish-secrets", "PROVIDERSWITCH_PUBLISH_SECRETS", "false", {
         "metavar": "true|false", "nargs": "?", "const": True, "type": _switch,
         "help": "let policies publish a Secret that holds the active provider's key (default false)"}),
+    ("--hints-listen", "PROVIDERSWITCH_HINTS_LISTEN", "", {
+        "metavar": "HOST:PORT", "type": _address_or_none,
+        "help": "where to take hints of failed calls, POST /v1/hints; empty is nowhere"}),
+    ("--hints-cert", "PROVIDERSWITCH_HINTS_CERT", "", {
+        "metavar": "FILE", "help": "certificate for hints, PEM; read again when it changes"}),
+    ("--hints-key", "PROVIDERSWITCH_HINTS_KEY", "", {
+        "metavar": "FILE", "help": "key of that certificate, PEM; read again when it changes"}),
+    ("--hints-insecure", "PROVIDERSWITCH_HINTS_INSECURE", "false", {
+        "metavar": "true|false", "nargs": "?", "const": True, "type": _switch,
+        "help": "take hints over plain HTTP, because something else encrypts the way (default false)"}),
+    ("--hints-service", "PROVIDERSWITCH_HINTS_SERVICE", "", {
+        "metavar": "NAMESPACE/NAME", "type": read_service,
+        "help": "Service without selector that is to lead to the replica that leads; it then needs its own address"}),
+    ("--pod-ip", "PROVIDERSWITCH_POD_IP", "", {
+        "metavar": "ADDRESS", "help": "IP address of this Pod, for the Service of hints"}),
     ("--log-level", "PROVIDERSWITCH_LOG_LEVEL", "info", {
         "metavar": "|".join(LEVELS), "type": _one_of(*LEVELS), "help": "least severity that is logged (default info)"}),
     ("--log-format", "PROVIDERSWITCH_LOG_FORMAT", "json", {
@@ -207,4 +228,12 @@ def read_settings(flags: argparse.Namespace) -> Settings:
         lease_namespace=flags.lease_namespace,
         lease_seconds=flags.lease_duration,
         publish_secrets=flags.publish_secrets,
+        hints=HintSettings(
+            flags.hints_listen,
+            flags.hints_cert,
+            flags.hints_key,
+            flags.hints_insecure,
+            flags.hints_service,
+            flags.pod_ip,
+        ),
     )

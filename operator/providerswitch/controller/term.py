@@ -23,6 +23,7 @@ class Term:
     Attributes:
         take_in: gets each policy as the watch of policies would tell it.
         look_soon: asks for a comparison of the policies that are served with those that exist.
+        begun: is called once this replica leads.
     """
 
     client: KubeClient
@@ -33,6 +34,7 @@ class Term:
     metrics: Metrics
     take_in: Callable[[str, Object], None]
     look_soon: asyncio.Event
+    begun: Callable[[], None] = lambda: None
 
     async def begin(self) -> None:
         """Take over from what the former leader wrote last, and go to work.
@@ -43,6 +45,7 @@ class Term:
         self.metrics.leader.set(1)
         self.reconciler.lead(self.registry)
         self.look_soon.set()
+        self.begun()
 
     async def _look_again(self) -> None:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
