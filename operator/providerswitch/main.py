@@ -29,6 +29,8 @@ from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
+from providerswitch.controller.override_desk import Scribe
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import Registry
@@ -234,6 +236,8 @@ def build_operator(
     scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
     evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
+    scribe = Scribe(client, utc_now, socket.gethostname(), settings.keep_finished, registry.uid_of)
+    overrides = Overrides(registry, wake, scribe, metrics, settings.longest_override)
     parts = Parts(
         registry=registry,
         scheduler=scheduler,
@@ -243,6 +247,7 @@ def build_operator(
         reporter=Reporter(client, metrics, utc_now, socket.gethostname()),
         metrics=metrics,
         evidence=evidence,
+        overrides=overrides,
         clock=utc_now,
     )
     operator = Operator(
@@ -256,6 +261,7 @@ def build_operator(
         secrets,
         scheduler,
         evidence,
+        overrides,
         utc_now,
         election,
     )

@@ -24,6 +24,8 @@ from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
+from providerswitch.controller.override_desk import Scribe
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import UNLIMITED, Registry
@@ -33,7 +35,7 @@ from providerswitch.core.limits import Limits
 from providerswitch.core.metrics_source import SourceValues
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import JSON, KubeClient, Object
-from providerswitch.kube.objects import ObjectKey
+from providerswitch.kube.objects import OVERRIDES, ObjectKey
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
 from providerswitch.probes.target import ProbeTarget
@@ -97,7 +99,7 @@ class PlayedApi(KubeClient):
         if method == "POST":
             return self._create(f"{path}/{body['metadata']['name']}", what, body)
         if method == "GET" and (collection := COLLECTION.fullmatch(path)):
-            return {"items": self._list(*collection.groups())}
+            return {"items": self.all_of(*collection.groups())}
         if path not in self.objects:
             raise ApiServerError(what, 404)
         if method == "DELETE":
@@ -105,7 +107,8 @@ class PlayedApi(KubeClient):
             return self.objects.pop(path)
         return self.objects[path]
 
-    def _list(self, root: str, plural: str) -> list[Object]:
+    def all_of(self, root: str, plural: str) -> list[Object]:
+        """Return all objects of a type."""
         wanted = re.compile(rf"{root}/namespaces/[^/]+/{plural}/[^/]+")
         return [self._whole(path) for path in self.objects if wanted.fullmatch(path)]
 
@@ -200,6 +203,8 @@ class Cluster:
     pages: Wishes = field(default_factory=Wishes)
     sources: PlayedSources = field(default_factory=PlayedSources)
     limits: Limits = UNLIMITED
+    keep_finished: timedelta = timedelta(hours=24)
+    longest_override: timedelta = timedelta(hours=24)
     operator: Operator = field(init=False)
     switching: Switching = field(init=False)
 
@@ -210,6 +215,8 @@ class Cluster:
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
         secrets = SecretStore(self.api, registry.secret_changed)
         evidence = Evidence(self.quality, self.pages, self.sources)
+        scribe = Scribe(self.api, loop_clock, "played", self.keep_finished, registry.uid_of)
+        overrides = Overrides(registry, self._wake, scribe, self.metrics, self.longest_override)
         parts = Parts(
             registry=registry,
             scheduler=scheduler,
@@ -219,6 +226,7 @@ class Cluster:
             reporter=Reporter(self.api, self.metrics, loop_clock, "played"),
             metrics=self.metrics,
             evidence=evidence,
+            overrides=overrides,
             clock=loop_clock,
         )
         login: Any = None  # only kopf logs in, and it does not run here
@@ -233,6 +241,7 @@ class Cluster:
             secrets,
             scheduler,
             evidence,
+            overrides,
             loop_clock,
         )
 
@@ -255,9 +264,11 @@ class Cluster:
     def start(self) -> None:
         """Let reconciles begin."""
         self.operator.reconciler.start()
+        self.operator.overrides.lead()
 
     async def stop(self) -> None:
         """End everything."""
+        self.operator.overrides.follow()
         for entry in self.operator.registry:
             self.operator.reconciler.stop(entry)
         await self.operator.scheduler.aclose()
@@ -272,6 +283,31 @@ class Cluster:
     def delete(self, obj: Object) -> None:
         """Tell the operator that a policy is gone."""
         self.operator.on_policy("DELETED", obj)
+
+    def override(self, name: str, provider: str, duration: str = "1h", *, seen: bool = True, **spec: Any) -> Object:
+        """Have a person make an override now, and show it to the operator if it still runs."""
+        path = f"{OVERRIDES.collection(NAMESPACE)}/{name}"
+        made = f"{loop_clock():%Y-%m-%dT%H:%M:%SZ}"
+        asked = {"policyRef": {"name": POLICY}, "provider": provider, "reason": "test", "duration": duration, **spec}
+        named = {"name": name, "namespace": NAMESPACE, "creationTimestamp": made, "generation": 1}
+        obj = self.api.store(path, {"metadata": named, "spec": asked})
+        if seen:
+            self.operator.overrides.see(copy.deepcopy(obj))
+        return obj
+
+    def show_overrides(self) -> None:
+        """Let the watch of overrides begin, with those that are there."""
+        self.operator.overrides.listener().replaced(self.api.all_of(OVERRIDES.root, OVERRIDES.plural))
+
+    def clear(self, name: str, *, seen: bool = True) -> None:
+        """Have a person delete an override, and show that to the operator if it still runs."""
+        obj = self.api.objects.pop(f"{OVERRIDES.collection(NAMESPACE)}/{name}")
+        if seen:
+            self.operator.overrides.listener().deleted(obj)
+
+    def standing(self, name: str) -> Any:
+        """Return the status of an override as stored; an empty one before the first."""
+        return self.api.objects.get(f"{OVERRIDES.collection(NAMESPACE)}/{name}/status", {}).get("status", {})
 
     def entry(self, name: str = POLICY) -> Entry | None:
         """Return the working state of a policy."""
