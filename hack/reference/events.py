@@ -41,6 +41,11 @@ OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "ProviderNotDegraded": (NORMAL, "A provider is within all thresholds again."),
     "SwitchHeld": (NORMAL, "Flap control holds back a switch for the better; the note says why and until when."),
     "BudgetExhausted": (WARNING, "The budget of billed requests is used up for today."),
+    "OverrideActive": (NORMAL, "An override is in force. Stands at the override, related to its policy."),
+    "OverrideRejected": (WARNING, "An override cannot be honoured; the note says why and what to do."),
+    "OverrideSuperseded": (NORMAL, "A newer override of the same policy and task holds; this one never comes back."),
+    "OverrideExpired": (NORMAL, "An override is over; the note says whether it was ever in force."),
+    "OverrideCleared": (NORMAL, "An override was deleted while it was in force."),
     "Frozen": (WARNING, "No probed host answers any more; nothing is switched."),
     "Thawed": (NORMAL, "A host answers again; choices are made as usual."),
 }

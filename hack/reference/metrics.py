@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import ConditionType, HealthState, Switch
-from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.metrics import OVERRIDE_RESULTS, Metrics
 from providerswitch.core.case import Trigger
 from providerswitch.core.outcome import Tier
 from reference.markdown import bullets, code, codes, page, section, table
@@ -17,6 +17,8 @@ LABELS: Final = {
     "namespace": "namespace of the policy",
     "policy": "name of the policy",
     "provider": "name of the provider in the policy",
+    "task": "name of the task; empty for the policy itself",
+    "result": codes(OVERRIDE_RESULTS),
     "state": codes(HealthState),
     "condition": codes(ConditionType),
     "status": "`True`, `False`, `Unknown`",

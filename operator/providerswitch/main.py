@@ -27,11 +27,13 @@ from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
-from providerswitch.controller.history import History, Revisions
 from providerswitch.controller.hints.endpoint import HintParts, build_hint_endpoint
+from providerswitch.controller.history import History, Revisions
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
+from providerswitch.controller.override_desk import Scribe
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import Registry
@@ -265,6 +267,8 @@ def build_operator(
     evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
     revisions = Revisions()
+    scribe = Scribe(client, utc_now, socket.gethostname(), settings.keep_finished, registry.uid_of)
+    overrides = Overrides(registry, wake, scribe, metrics, settings.longest_override)
     parts = Parts(
         registry=registry,
         scheduler=scheduler,
@@ -275,6 +279,7 @@ def build_operator(
         history=History(client, revisions, utc_now),
         metrics=metrics,
         evidence=evidence,
+        overrides=overrides,
         clock=utc_now,
     )
     operator = Operator(
@@ -289,6 +294,7 @@ def build_operator(
         revisions,
         scheduler,
         evidence,
+        overrides,
         utc_now,
         election,
     )

@@ -55,6 +55,8 @@ BY_VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "--hints-insecure": ({"hints": {"enabled": True, "insecure": True}}, "--hints-insecure"),
     "--hints-service": ({"hints": HINTS}, "--hints-service=providerswitch-system/providerswitch-hints"),
     "--pod-ip": ({"extraArgs": ["--pod-ip=10.0.0.1"]}, "--pod-ip=10.0.0.1"),
+    "--max-override-duration": ({"operations": {"maxOverrideDuration": "2h"}}, "--max-override-duration=2h"),
+    "--keep-finished": ({"operations": {"keepFinished": "720h"}}, "--keep-finished=720h"),
     "--log-level": ({"log": {"level": "warning"}}, "--log-level=warning"),
     "--log-format": ({"log": {"format": "text"}}, "--log-format=text"),
 }

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -31,6 +32,8 @@ GOOD = {
     "--hints-insecure": ("true", {"hints": HintSettings(insecure=True)}),
     "--hints-service": ("infra/hints", {"hints": HintSettings(service=ObjectKey("infra", "hints"))}),
     "--pod-ip": ("10.0.0.1", {"hints": HintSettings(pod_ip="10.0.0.1")}),
+    "--max-override-duration": ("2h", {"longest_override": timedelta(hours=2)}),
+    "--keep-finished": ("720h", {"keep_finished": timedelta(hours=720)}),
     "--log-level": ("debug", {"log_level": "debug"}),
     "--log-format": ("text", {"log_format": "text"}),
 }  # fmt: skip
@@ -68,6 +71,10 @@ BAD = [
     ),
     ("--hints-service", "a/b/c", '"a/b/c" is not NAMESPACE/NAME of a Service'),
     ("--hints-service", "infra/", '"infra/" is not NAMESPACE/NAME of a Service'),
+    ("--max-override-duration", "59s", '"59s" is not a duration from 1m to 24h; write for example 12h'),
+    ("--max-override-duration", "24h1s", '"24h1s" is not a duration from 1m to 24h'),
+    ("--keep-finished", "1", '"1" is not a duration from 1m to 720h'),
+    ("--keep-finished", "721h", '"721h" is not a duration from 1m to 720h'),
     ("--log-level", "loud", '"loud" is not known; write one of debug, info, warning, error'),
     ("--log-format", "xml", '"xml" is not known; write one of json, text'),
 ]
@@ -101,6 +108,8 @@ def test_the_defaults_are_these() -> None:
         lease_name="providerswitch",
         lease_namespace=None,
         lease_seconds=10.0,
+        longest_override=timedelta(hours=24),
+        keep_finished=timedelta(hours=24),
     )
 
 
@@ -133,6 +142,8 @@ def test_the_flag_wins_over_the_environment(flag: str) -> None:
         "--leader-elect": "false",
         "--lease-duration": "3s",
         "--publish-secrets": "true",
+        "--max-override-duration": "3h",
+        "--keep-finished": "4h",
         "--log-level": "error",
         "--log-format": "json",
     }

@@ -83,5 +83,6 @@ async def restart(cluster: Cluster, obj: Object) -> Cluster:
         if path in successor.api.objects:
             successor.show(kind, path)
     successor.put({**obj, "status": cluster.status})
+    successor.show_overrides()
     successor.start()
     return successor

@@ -9,6 +9,8 @@
 {{- if .Values.rbac.publishSecrets }}
 - --publish-secrets
 {{- end }}
+- --max-override-duration={{ .Values.operations.maxOverrideDuration }}
+- --keep-finished={{ .Values.operations.keepFinished }}
 {{- if .Values.leaderElection.enabled }}
 - --leader-elect
 - --lease-namespace={{ .Release.Namespace }}

@@ -13,9 +13,10 @@ from providerswitch.controller.children import SELECTOR, Children, policy_of
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
-from providerswitch.controller.history import Revisions
 from providerswitch.controller.hints.endpoint import HintEndpoint
+from providerswitch.controller.history import Revisions
 from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.returning import watch_return
@@ -27,7 +28,7 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.election import Election
 from providerswitch.kube.login import Login
-from providerswitch.kube.objects import CONTROLLER_REVISIONS, SECRETS, ObjectKey, key_of
+from providerswitch.kube.objects import CONTROLLER_REVISIONS, OVERRIDES, SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.kube.watch import Listener, Watched, watch_forever
 from providerswitch.probes.golden_answer import Asked
@@ -62,6 +63,7 @@ class Operator:
     revisions: Revisions
     scheduler: Scheduler
     evidence: Evidence
+    overrides: Overrides
     clock: Callable[[], datetime]
     election: Election | None = None
     hints: HintEndpoint | None = None
@@ -120,12 +122,14 @@ class Operator:
                     task.cancel()
         finally:
             self.ready = False
+            self.overrides.follow()
             await self.evidence.aclose()
             await self.scheduler.aclose()
 
     def _stand_for_election(self, tasks: asyncio.TaskGroup) -> None:
         if self.election is None:
             self.metrics.leader.set(1)
+            self.overrides.lead()
             return
         term = self.build_term()
         term.end()
@@ -139,6 +143,7 @@ class Operator:
             self.registry,
             self.reconciler,
             self.children,
+            self.overrides,
             self.metrics,
             self.on_policy,
             self.look_soon,
@@ -195,6 +200,8 @@ class Operator:
               for scope in scopes),
             *((Watched(CONTROLLER_REVISIONS.collection(scope), SELECTOR, metadata_only=True),
                self.revisions.listener(scope)) for scope in scopes),
+            *((Watched(OVERRIDES.collection(scope), optional=True), self.overrides.listener(scope))
+              for scope in scopes),
         ]  # fmt: skip
         if known is None:
             return wanted
@@ -243,6 +250,7 @@ class Operator:
         """End all work for a policy that is gone."""
         self.evidence.forget(key)
         entry = self.registry.remove(key, self.scheduler)
+        self.overrides.look(key.namespace)
         if entry:
             self.reconciler.stop(entry)
         self.metrics.forget(key)
@@ -298,4 +306,4 @@ def _announcing(listener: Listener, known: asyncio.Event, undone: asyncio.Event)
         if went_back:
             undone.set()
 
-    return Listener(replaced, listener.changed, listener.deleted, listed)
+    return Listener(replaced, listener.changed, listener.deleted, listed, known.set)

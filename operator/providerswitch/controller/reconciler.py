@@ -19,6 +19,7 @@ from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.history import History
 from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.reporter import Reporter
@@ -75,6 +76,7 @@ class Parts:
     history: History
     metrics: Metrics
     evidence: Evidence
+    overrides: Overrides
     clock: Callable[[], datetime]
 
 
@@ -192,9 +194,11 @@ class Reconciler:
             await self._keep_warm(entry)
             return
         if entry.policy is None:
+            self._parts.overrides.look(entry.key.namespace)
             await self._parts.reporter.report_unreadable(entry)
             return
         await self._gather(entry)
+        self._parts.overrides.judge(entry, lambda: self._situation(entry))
         self._take_turn(entry)
         made = await self._decide_and_publish(entry)
         tasks = await self._serve_tasks(entry)
@@ -247,7 +251,7 @@ class Reconciler:
         secrets = {key: await parts.secrets.read(key) for key in used}
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
-        also, copies = [order.provider for order in entry.overrides.values()], parts.children.include_secrets
+        also, copies = parts.overrides.providers(entry.key), parts.children.include_secrets
         wanted = want(policy.spec, entry.key.namespace, secrets, also, publishes_secrets=copies)
         parts.registry.watch(entry, wanted, parts.scheduler)
         entry.mistakes = find_mistakes(policy.spec, publishes_secrets=copies)
@@ -316,9 +320,10 @@ class Reconciler:
         """Look again when something is due, and now and then for what only time changes."""
         now = self._parts.clock()
         looks = (next_look(each.case, each.decision) for each in held)
+        due = self._parts.overrides.next_due(entry.key)
         waits = [
             HOUSEKEEPING_SECONDS * _part(entry),
-            *(max(0.0, (look - now).total_seconds()) for look in looks if look),
+            *(max(0.0, (look - now).total_seconds()) for look in (*looks, due) if look),
         ]
         if entry.publish_problem:
             waits += [REFUSED_RETRY.total_seconds()]
