@@ -305,6 +305,25 @@ class OverrideInForce(Model):
     """The provider that served before; absent where that is not known."""
 
 
+class DrillInForce(Model):
+    """A drill that runs, or whose end could not be acted upon yet: what a restart has to undo."""
+
+    name: Short
+    """Name of the ProviderSwitchDrill."""
+    uid: Short
+    """Its uid."""
+    provider: Short
+    """The provider that seems to fail."""
+    fault: Short
+    """What is played."""
+    origin: Short | None = None
+    """The provider that served when it began."""
+    tasks: list[Short] | None = Field(default=None, max_length=8)
+    """The tasks that the drilled provider served when it began."""
+    started_at: MicroTime
+    """When it began."""
+
+
 class BudgetStatus(Model):
     """What billed probes and quality checks used up today."""
 
@@ -379,6 +398,8 @@ class PolicyStatus(Model):
     """Where the schedule stands."""
     overrides: Annotated[list[OverrideInForce], Field(max_length=9)] | None = None
     """The overrides that hold: of the policy itself, and of its tasks."""
+    drill: DrillInForce | None = None
+    """The drill that runs; what its provider seems to suffer is played."""
     budget: BudgetStatus | None = None
     """What billed requests used up today."""
     resilience: Resilience | None = None

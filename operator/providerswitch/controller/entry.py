@@ -13,11 +13,24 @@ from providerswitch.core.health import HealthRules, ProviderHealth, succeed
 from providerswitch.core.memory import Memory, Publication
 from providerswitch.core.outcome import Tier
 from providerswitch.core.override import Override
+from providerswitch.core.rehearsal import Run
 from providerswitch.core.report import Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.publish.targets import TargetKey
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The drill that runs on a policy.
+
+    Attributes:
+        real: health of the drilled provider by its own probes, which go on beside the played ones.
+    """
+
+    run: Run
+    real: ProviderHealth
 
 
 @dataclass(slots=True)
@@ -54,6 +67,7 @@ class Entry:
         config_load: from the arrival of the last changed spec to its decision in force.
         event_room: None before the first Event.
         overrides: the newest accepted override of each task, and of the policy itself (None).
+        rehearsal: the drill that runs.
     """
 
     key: ObjectKey
@@ -91,6 +105,7 @@ class Entry:
     config_load: timedelta | None = None
     event_room: EventRoom | None = None
     overrides: Mapping[str | None, Override] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
     last_log: str = ""
     dirty: bool = False
     retries: int = 0

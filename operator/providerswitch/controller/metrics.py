@@ -143,7 +143,9 @@ class Metrics:
             self.errors.labels(error)
 
     def count_probe(self, target: ProbeTarget, outcome: Outcome) -> None:
-        """Count one probe."""
+        """Count one probe; what a drill plays is none."""
+        if target.drill:
+            return
         self._hosts.add(target.host)
         self.probes.labels(target.type, target.host, outcome.tier, outcome.health_class).inc()
         self.probe_seconds.labels(target.type).observe(outcome.took.total_seconds())
@@ -167,6 +169,11 @@ class Metrics:
         self.switch_seconds.labels(switch.trigger).observe(switch.switch_millis / 1000)
         if detected is not None:
             self.detect_seconds.observe(detected.total_seconds())
+
+    def count_rehearsed(self, key: ObjectKey, switch: Switch) -> None:
+        """Count one finished switch of a drill, apart from those that somebody was in need of."""
+        self.switches.labels(key.namespace, key.name, "Drill", switch.outcome).inc()
+        self.switch_seconds.labels("Drill").observe(switch.switch_millis / 1000)
 
     def show_active(self, key: ObjectKey, provider: str | None, since: datetime | None) -> None:
         """Show which provider serves, and no other."""

@@ -263,7 +263,11 @@ class Publisher:
         )
         if repeats(entry, switch):
             return
-        self.metrics.count_switch(entry.key, switch, detected)
+        drill = entry.memory.drill
+        if drill and drill.made(switch.from_provider, switch.to):
+            self.metrics.count_rehearsed(entry.key, switch)
+        else:
+            self.metrics.count_switch(entry.key, switch, detected)
         entry.memory = commit(entry.memory, switch)
         entry.unannounced.append(switch)
 

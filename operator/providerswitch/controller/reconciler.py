@@ -14,12 +14,14 @@ from zlib import crc32
 
 from providerswitch.api.errors import ApiServerError, InvariantError
 from providerswitch.api.selection import Task
+from providerswitch.api.status import HealthState
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
 from providerswitch.controller.spending import look_at_budget
@@ -27,7 +29,9 @@ from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
+from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import Memory, Rotation, come_back, depart, settle_requests, settle_task
+from providerswitch.core.narrate import of_drill
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.service import watch_consumers, watch_providers
@@ -72,6 +76,7 @@ class Parts:
     reporter: Reporter
     metrics: Metrics
     evidence: Evidence
+    rehearsing: Rehearsing
     clock: Callable[[], datetime]
 
 
@@ -196,6 +201,7 @@ class Reconciler:
         self._look_back(entry, held.case)
         background = self._background(entry, tuple(tasks), made.situation)
         await self._parts.reporter.report(entry, held, made.decision, background)
+        self._parts.rehearsing.follow_up(entry, held)
         self._plan_next(entry, (held, *tasks))
 
     async def _keep_warm(self, entry: Entry) -> None:
@@ -238,7 +244,9 @@ class Reconciler:
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
         also = [order.provider for order in entry.overrides.values()]
-        parts.registry.watch(entry, want(policy.spec, entry.key.namespace, secrets, also), parts.scheduler)
+        frozen = parts.registry.networks.frozen(entry.key.namespace) is not None
+        wanted = want(policy.spec, entry.key.namespace, secrets, also)
+        parts.registry.watch(entry, parts.rehearsing.attend(entry, wanted, frozen=frozen), parts.scheduler)
         entry.mistakes = find_mistakes(policy.spec)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
@@ -304,7 +312,8 @@ class Reconciler:
     def _plan_next(self, entry: Entry, held: Sequence[Settled]) -> None:
         """Look again when something is due, and now and then for what only time changes."""
         now = self._parts.clock()
-        looks = (next_look(each.case, each.decision) for each in held)
+        looks = [next_look(each.case, each.decision) for each in held]
+        looks.append(entry.rehearsal.run.next_look(now) if entry.rehearsal else None)
         waits = [
             HOUSEKEEPING_SECONDS * _part(entry),
             *(max(0.0, (look - now).total_seconds()) for look in looks if look),
@@ -322,7 +331,7 @@ class Reconciler:
         while True:
             situation = self._situation(entry)
             case = build_case(entry.policy.spec, entry.memory, situation, task)
-            decision = decide(case)
+            decision = _told(entry, case, decide(case))
             if decision.trigger is None or decision.provider is None or decision.provider in validated:
                 return _Made(situation, case, decision)
             if decision.reason is Reason.OVERRIDDEN and case.override and case.override.force:
@@ -359,6 +368,7 @@ class Reconciler:
             failback_token=policy.failback_token,
             frozen=parts.registry.networks.frozen(entry.key.namespace),
             overrides=entry.overrides,
+            real=_real(entry),
         )
 
 
@@ -378,8 +388,32 @@ def _settle_override(memory: Memory, made: Settled) -> Memory:
     if seat.active != made.decision.provider:
         return memory
     if order is None:
-        return memory if made.decision.reason in NOBODY_MOVES else come_back(memory, made.task)
+        waits = made.decision.reason in NOBODY_MOVES or _is_unasked(made.case)
+        unseen = made.case.detour != memory.detours.get(made.task)
+        return memory if waits or unseen else come_back(memory, made.task)
     return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory
+
+
+def _is_unasked(case: Case) -> bool:
+    """Tell whether nobody knows yet how the provider is that a drill took out of service."""
+    origin = case.detour.origin if case.detour and case.detour.drill else None
+    if origin is None or origin not in case.order or not case.suits(origin):
+        return False
+    return case.health(origin).state in {HealthState.UNKNOWN, HealthState.SUSPECT}
+
+
+def _told(entry: Entry, case: Case, decision: Decision) -> Decision:
+    """Say of a switch that a drill makes it."""
+    drill = entry.memory.drill
+    if drill is None or decision.trigger is None or not drill.made(case.active, decision.provider):
+        return decision
+    return replace(decision, why=of_drill(drill.name, decision.why))
+
+
+def _real(entry: Entry) -> dict[str, ProviderHealth]:
+    """Return the health of a provider whose failure is only played."""
+    rehearsal = entry.rehearsal
+    return {rehearsal.run.record.provider: rehearsal.real} if rehearsal and rehearsal.run.begun else {}
 
 
 def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:

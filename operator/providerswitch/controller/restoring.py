@@ -7,7 +7,7 @@ from typing import Final
 from providerswitch.api.status import Switch
 from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
-from providerswitch.core.memory import Memory, Publication, adopt, commit, unfinished
+from providerswitch.core.memory import Memory, Publication, adopt, commit, undo_drill, unfinished
 from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
 from providerswitch.publish.choice import read_publication
 from providerswitch.publish.config_map import config_map_name
@@ -25,6 +25,7 @@ def restore(entry: Entry, children: Children, now: datetime) -> None:
         before = entry.memory.history
         entry.memory = _resume(entry.memory, left, now)
         entry.unannounced.extend(entry.memory.history[: len(entry.memory.history) - len(before)])
+    entry.memory = undo_drill(entry.memory)
     entry.publication = published if published and published.revision == entry.memory.revision else None
     entry.restored = True
 
