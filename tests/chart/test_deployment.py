@@ -47,6 +47,8 @@ BY_VALUES: dict[str, tuple[dict[str, Any], str]] = {
         "--max-policies-per-namespace=1000000",
     ),
     "--max-providers-per-namespace": ({"limits": {"providersPerNamespace": 0}}, "--max-providers-per-namespace=0"),
+    "--max-override-duration": ({"operations": {"maxOverrideDuration": "2h"}}, "--max-override-duration=2h"),
+    "--keep-finished": ({"operations": {"keepFinished": "720h"}}, "--keep-finished=720h"),
     "--log-level": ({"log": {"level": "warning"}}, "--log-level=warning"),
     "--log-format": ({"log": {"format": "text"}}, "--log-format=text"),
 }

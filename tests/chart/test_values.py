@@ -100,6 +100,7 @@ def test_a_value_of_a_wrong_type_is_refused_with_its_path(path: str, told_of_num
     ("/image/pullSecrets", ["registry"], "at '/image/pullSecrets/0': got string, want object"),
     ("/replicas", -1, "at '/replicas': minimum: got -1, want 0"),
     ("/leaderElection/leaseDuration", "soon", "at '/leaderElection/leaseDuration': 'soon' does not match pattern"),
+    ("/operations/keepFinished", "soon", "at '/operations/keepFinished': 'soon' does not match pattern"),
     ("/log/level", "trace", "at '/log/level': value must be one of 'debug', 'info', 'warning', 'error'"),
     ("/log/format", "xml", "at '/log/format': value must be one of 'json', 'text'"),
     ("/listen/port", 70000, "at '/listen/port': maximum: got 70,000, want 65,535"),

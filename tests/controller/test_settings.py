@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -22,6 +23,8 @@ GOOD = {
     "--lease-name": ("ours", {"lease_name": "ours"}),
     "--lease-namespace": ("infra", {"lease_namespace": "infra"}),
     "--lease-duration": ("1m", {"lease_seconds": 60.0}),
+    "--max-override-duration": ("2h", {"longest_override": timedelta(hours=2)}),
+    "--keep-finished": ("720h", {"keep_finished": timedelta(hours=720)}),
     "--log-level": ("debug", {"log_level": "debug"}),
     "--log-format": ("text", {"log_format": "text"}),
 }  # fmt: skip
@@ -49,6 +52,10 @@ BAD = [
     ("--lease-namespace", "A", '"A" is not the name of a namespace'),
     ("--lease-duration", "10", '"10" is not a duration from 2s to 600s'),
     ("--lease-duration", "1s", '"1s" is not a duration from 2s to 600s'),
+    ("--max-override-duration", "59s", '"59s" is not a duration from 1m to 24h; write for example 12h'),
+    ("--max-override-duration", "24h1s", '"24h1s" is not a duration from 1m to 24h'),
+    ("--keep-finished", "1", '"1" is not a duration from 1m to 720h'),
+    ("--keep-finished", "721h", '"721h" is not a duration from 1m to 720h'),
     ("--log-level", "loud", '"loud" is not known; write one of debug, info, warning, error'),
     ("--log-format", "xml", '"xml" is not known; write one of json, text'),
 ]
@@ -82,6 +89,8 @@ def test_the_defaults_are_these() -> None:
         lease_name="providerswitch",
         lease_namespace=None,
         lease_seconds=10.0,
+        longest_override=timedelta(hours=24),
+        keep_finished=timedelta(hours=24),
     )
 
 
@@ -113,6 +122,8 @@ def test_the_flag_wins_over_the_environment(flag: str) -> None:
         "--max-providers-per-namespace": "7",
         "--leader-elect": "false",
         "--lease-duration": "3s",
+        "--max-override-duration": "3h",
+        "--keep-finished": "4h",
         "--log-level": "error",
         "--log-format": "json",
     }

@@ -6,6 +6,8 @@
 - --log-format={{ .Values.log.format }}
 - --max-policies-per-namespace={{ .Values.limits.policiesPerNamespace | int64 }}
 - --max-providers-per-namespace={{ .Values.limits.providersPerNamespace | int64 }}
+- --max-override-duration={{ .Values.operations.maxOverrideDuration }}
+- --keep-finished={{ .Values.operations.keepFinished }}
 {{- if .Values.leaderElection.enabled }}
 - --leader-elect
 - --lease-namespace={{ .Release.Namespace }}

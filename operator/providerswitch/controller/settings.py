@@ -5,11 +5,14 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from providerswitch.api.durations import parse_duration
+from providerswitch.api.durations import format_duration, parse_duration
 from providerswitch.api.fields import DNS_LABEL
+from providerswitch.api.override import LONGEST_OVERRIDE
 from providerswitch.core.limits import POLICIES_FLAG, PROVIDERS_FLAG, Limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -21,6 +24,8 @@ LONGEST_COUNT: Final = 9
 """Digits of a limit."""
 LEASE_BOUNDS: Final = (2, 600)
 """Seconds. Below, a busy API server costs the leader its Lease; above, nobody would wait for a replacement."""
+OVERRIDE_BOUNDS: Final = (timedelta(minutes=1), LONGEST_OVERRIDE)
+KEPT_BOUNDS: Final = (timedelta(minutes=1), timedelta(hours=720))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Settings:
         limits: of the policies of each namespace.
         lease_namespace: None is the Pod's own.
         lease_seconds: how long the Lease holds without being renewed.
+        longest_override: overrides that ask for longer are rejected.
+        keep_finished: how long finished overrides and drills are kept.
     """
 
     kubeconfig: str | None
@@ -49,6 +56,8 @@ class Settings:
     lease_name: str = "providerswitch"
     lease_namespace: str | None = None
     lease_seconds: float = 10.0
+    longest_override: timedelta = LONGEST_OVERRIDE
+    keep_finished: timedelta = timedelta(hours=24)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -112,6 +121,19 @@ def _lease_seconds(text: str) -> float:
     return seconds
 
 
+def _span(low: timedelta, high: timedelta) -> Callable[[str], timedelta]:
+    """Return what reads a duration within bounds."""
+
+    def read(text: str) -> timedelta:
+        with suppress(ValueError):
+            if low <= (span := parse_duration(text)) <= high:
+                return span
+        bounds = f"{format_duration(low)} to {format_duration(high)}"
+        raise argparse.ArgumentTypeError(f'"{text}" is not a duration from {bounds}; write for example 12h')
+
+    return read
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_COUNT:
         raise argparse.ArgumentTypeError(f'"{text}" is not a number; write for example 100, or 0 for no limit')
@@ -156,6 +178,12 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
     (PROVIDERS_FLAG, "PROVIDERSWITCH_MAX_PROVIDERS_PER_NAMESPACE", "1000", {
         "metavar": "N", "type": _count,
         "help": "providers of all policies of one namespace that are served; 0 is no limit (default 1000)"}),
+    ("--max-override-duration", "PROVIDERSWITCH_MAX_OVERRIDE_DURATION", "24h", {
+        "metavar": "DURATION", "type": _span(*OVERRIDE_BOUNDS),
+        "help": "overrides that ask for longer are rejected; 1m to 24h (default 24h)"}),
+    ("--keep-finished", "PROVIDERSWITCH_KEEP_FINISHED", "24h", {
+        "metavar": "DURATION", "type": _span(*KEPT_BOUNDS),
+        "help": "finished overrides and drills are removed after so long; 1m to 720h (default 24h)"}),
     ("--log-level", "PROVIDERSWITCH_LOG_LEVEL", "info", {
         "metavar": "|".join(LEVELS), "type": _one_of(*LEVELS), "help": "least severity that is logged (default info)"}),
     ("--log-format", "PROVIDERSWITCH_LOG_FORMAT", "json", {
@@ -201,4 +229,6 @@ def read_settings(flags: argparse.Namespace) -> Settings:
         lease_name=flags.lease_name,
         lease_namespace=flags.lease_namespace,
         lease_seconds=flags.lease_duration,
+        longest_override=flags.max_override_duration,
+        keep_finished=flags.keep_finished,
     )
