@@ -24,6 +24,8 @@ from providerswitch.api.health_check import QualityChecks
 from providerswitch.cli import classify, explain
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
+from providerswitch.controller.drill_reports import DrillReports
+from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.logs import log_loop_error, set_up_logging
@@ -32,6 +34,7 @@ from providerswitch.controller.operator import Operator
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.server import build_app, serve
 from providerswitch.controller.settings import Settings, add_flags, read_settings
@@ -46,6 +49,7 @@ from providerswitch.kube.login import Login, log_in
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.addresses import AddressRules
+from providerswitch.probes.drill import DrillProber
 from providerswitch.probes.golden import golden_asker
 from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.metrics_sources import MetricsSources
@@ -234,16 +238,28 @@ def build_operator(
     scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
     evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
+    reporter = Reporter(client, metrics, utc_now, socket.gethostname())
+    rehearsing = Rehearsing(utc_now, wake)
     parts = Parts(
         registry=registry,
         scheduler=scheduler,
         secrets=secrets,
         children=children,
         publisher=Publisher(switching, children, metrics, utc_now),
-        reporter=Reporter(client, metrics, utc_now, socket.gethostname()),
+        reporter=reporter,
         metrics=metrics,
         evidence=evidence,
+        rehearsing=rehearsing,
         clock=utc_now,
+    )
+    reconciler = Reconciler(parts)
+    drills = Drills(
+        registry.get,
+        reconciler.survey,
+        rehearsing,
+        DrillReports(client, metrics, utc_now, reporter.name),
+        utc_now,
+        settings.keep_finished,
     )
     operator = Operator(
         client,
@@ -251,12 +267,13 @@ def build_operator(
         settings.namespaces,
         metrics,
         registry,
-        Reconciler(parts),
+        reconciler,
         children,
         secrets,
         scheduler,
         evidence,
         utc_now,
+        drills,
         election,
     )
     late.append(operator)
@@ -302,7 +319,8 @@ def prober_factory(connect: Callable[[str], ProbeTransport]) -> Callable[[ProbeT
     """Return what opens the connection of a target."""
 
     def make(target: ProbeTarget) -> Prober:
-        return TargetProber(target, REGISTRY[target.type], connect(target.base_url), utc_now)
+        real = TargetProber(target.real, REGISTRY[target.type], connect(target.base_url), utc_now)
+        return DrillProber(target.drill, real, utc_now) if target.drill else real
 
     return make
 

@@ -29,6 +29,7 @@ from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
+from providerswitch.core.drill_rules import Field
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import Memory, Rotation, come_back, depart, settle_requests, settle_task
 from providerswitch.core.narrate import of_drill
@@ -355,6 +356,22 @@ class Reconciler:
         except TimeoutError:
             return False
 
+    def survey(self, entry: Entry) -> Field | None:
+        """Return what a drill has to know of a policy; None before it was looked at."""
+        policy = entry.policy
+        if policy is None or not entry.restored or entry.following or not entry.targets:
+            return None
+        return Field(
+            spec=policy.spec,
+            generation=policy.generation,
+            token=policy.failback_token,
+            case=build_case(policy.spec, entry.memory, self._situation(entry)),
+            memory=entry.memory,
+            overrides=entry.overrides,
+            conditions={each.type: each for each in entry.status.conditions},
+            drilled=entry.rehearsal is not None or entry.memory.drill is not None,
+        )
+
     def _situation(self, entry: Entry) -> Situation:
         policy, parts, now = entry.policy, self._parts, self._parts.clock()
         assert policy is not None
@@ -386,6 +403,8 @@ def _settle_override(memory: Memory, made: Settled) -> Memory:
     """Note the way back from an override that holds now, or that it was gone; not before it is enacted."""
     order, seat = made.case.override, memory.seat(made.task)
     if seat.active != made.decision.provider:
+        return memory
+    if order is None and made.case.detour is None:
         return memory
     if order is None:
         waits = made.decision.reason in NOBODY_MOVES or _is_unasked(made.case)

@@ -154,7 +154,9 @@ class Registry:
         self._route(entry, frozenset(wanted.targets.values()))
         entry.targets, entry.problems = wanted.targets, wanted.problems
         cadence = cadence_of(entry.policy.spec.health_check, billed=entry.may_bill)
-        played = {target: replace(cadence, generation_interval=None) for target in entry.targets.values() if target.drill}
+        played = {
+            target: replace(cadence, generation_interval=None) for target in entry.targets.values() if target.drill
+        }
         scheduler.subscribe(entry.key, dict.fromkeys(_probed(wanted.targets.values()), cadence) | played)
         self._learn(entry, scheduler)
         for target in played:

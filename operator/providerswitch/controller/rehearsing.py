@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from providerswitch.api.drill import DrillSpec
+from providerswitch.api.drill import DrillSpec, Fault
 from providerswitch.controller.entry import Entry, Rehearsal
 from providerswitch.controller.wanted import Wanted
 from providerswitch.core.case import Case
@@ -122,6 +122,12 @@ def _watch(entry: Entry, rehearsal: Rehearsal, wanted: Wanted, *, frozen: bool) 
     )
 
 
+def _minds(run: Run, case: Case) -> bool:
+    """Tell whether it matters that a provider works badly; played failures alone make a bad error rate."""
+    leaves = case.outlook is not None and case.outlook.leaves_degraded
+    return leaves or run.record.fault is Fault.DEGRADATION
+
+
 def _is_written(entry: Entry, run: Run) -> bool:
     told = (entry.written or {}).get("drill") or {}
     return told.get("uid") == run.record.uid
@@ -133,7 +139,7 @@ def _look(entry: Entry, run: Run, case: Case, held: Settled, now: datetime) -> S
         now=now,
         active=entry.memory.active,
         health=entry.healths.get(name) or case.health(name),
-        degraded=name in case.degraded,
+        degraded=name in case.degraded and _minds(run, case),
         decision=held.decision,
         switches=entry.memory.history,
         returning=None in entry.memory.detours,

@@ -40,10 +40,13 @@ class Field:
     drilled: bool
 
 
-def refuse(field: Field | None, drill: DrillSpec) -> Verdict | None:
-    """Return why a drill may not begin, and what to do; None where it may."""
+def refuse(field: Field | None, drill: DrillSpec, *, exists: bool = True) -> Verdict | None:
+    """Return why a drill may not begin, and what to do; None where it may.
+
+    `exists` tells whether there is a policy at all where it was not looked at yet.
+    """
     if field is None or field.memory.active is None:
-        return _refusal(*_absent(field, drill))
+        return _refusal(*_absent(drill, exists=exists))
     checks = (
         _other_work(field, drill),
         _unknown_provider(field, drill),
@@ -62,9 +65,9 @@ def _refusal(reason: str, message: str) -> Verdict:
     return Verdict(DrillState.REFUSED, reason, message)
 
 
-def _absent(field: Field | None, drill: DrillSpec) -> tuple[str, str]:
+def _absent(drill: DrillSpec, *, exists: bool) -> tuple[str, str]:
     name = drill.policy_ref.name
-    if field is None:
+    if not exists:
         return "PolicyNotFound", f'there is no ProviderSwitchPolicy "{name}" in this namespace; correct spec.policyRef'
     return "PolicyNotReady", f'policy "{name}" has published nothing yet; run the drill once it is Ready'
 
@@ -177,17 +180,22 @@ class Watched:
 
 def interrupt(run: Run, watched: Watched) -> tuple[str, str] | None:
     """Return reason and sentence of what ends a run at once; None where it goes on."""
-    name = run.record.provider
-    if (watched.generation, watched.token) != (run.generation, run.token):
-        return "PolicyEdited", "the policy was edited during the drill; run it again"
-    if not watched.known:
-        return "PolicyEdited", f'address or key of "{name}" changed during the drill; run it again'
-    if watched.overridden:
-        return "Overridden", "an override was made during the drill, and it goes first"
-    if watched.frozen:
-        return "RealFailure", "the cluster's own network is really at fault"
-    if not watched.real.may_stay:
-        return "RealFailure", f'"{name}" really fails: {watched.real.why}'
-    if watched.successor and not watched.successor.may_stay:
-        return "RealFailure", f'"{run.went_to}", which had taken over, really fails: {watched.successor.why}'
-    return None
+    name, real, successor = run.record.provider, watched.real, watched.successor
+    edited = (watched.generation, watched.token) != (run.generation, run.token)
+    causes = (
+        (edited, "PolicyEdited", "the policy was edited during the drill; run it again"),
+        (not watched.known, "PolicyEdited", f'address or key of "{name}" changed during the drill; run it again'),
+        (watched.overridden, "Overridden", "an override was made during the drill, and it goes first"),
+        (watched.frozen, "RealFailure", "the cluster's own network is really at fault"),
+        (not real.may_stay, "RealFailure", f'"{name}" really fails: {real.why}'),
+        (_fails(successor), "RealFailure", f'"{run.went_to}", which had taken over, really fails: {_why(successor)}'),
+    )
+    return next(((reason, message) for holds, reason, message in causes if holds), None)
+
+
+def _fails(health: ProviderHealth | None) -> bool:
+    return health is not None and not health.may_stay
+
+
+def _why(health: ProviderHealth | None) -> str:
+    return health.why if health else ""

@@ -226,9 +226,7 @@ def _restore_drill(told: DrillInForce | None) -> DrillRecord | None:
     if told is None:
         return None
     fault = Fault(told.fault) if told.fault in set(Fault) else Fault.OUTAGE
-    return DrillRecord(
-        told.name, told.uid, told.provider, fault, told.origin, told.started_at, tuple(told.tasks or ())
-    )
+    return DrillRecord(told.name, told.uid, told.provider, fault, told.origin, told.started_at, tuple(told.tasks or ()))
 
 
 def _restore_track(entry: ProviderStatus, drill: DrillRecord | None) -> Track:
@@ -329,6 +327,7 @@ def _acted(seat: Seat, primary: str) -> str | None:
 
 def depart(memory: Memory, override: Override) -> Memory:
     """Return the memory once an override holds: the way back from it, or from the one that held before."""
+    memory = undo_drill(memory)
     former = memory.detours.get(override.task)
     origin = former.origin if former else _came_from(memory, override.task)
     return _forget_drill(replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)}))
@@ -346,9 +345,7 @@ def _came_from(memory: Memory, task: str | None) -> str | None:
 
 def come_back(memory: Memory, task: str | None) -> Memory:
     """Return the memory once the rules hold again."""
-    return _forget_drill(
-        replace(memory, detours={name: each for name, each in memory.detours.items() if name != task})
-    )
+    return _forget_drill(replace(memory, detours={name: each for name, each in memory.detours.items() if name != task}))
 
 
 def undo_drill(memory: Memory) -> Memory:
@@ -356,7 +353,7 @@ def undo_drill(memory: Memory) -> Memory:
     record = memory.drill
     if record is None:
         return memory
-    origins = {None: record.origin, **dict.fromkeys(record.tasks, record.provider)}
+    origins: dict[str | None, str | None] = {None: record.origin, **dict.fromkeys(record.tasks, record.provider)}
     back = {
         task: Detour(origin, drill=True)
         for task, origin in origins.items()

@@ -132,7 +132,8 @@ def allowance(spec: PolicySpec, fault: Fault, duration: timedelta) -> timedelta:
     check, failover = spec.health_check, spec.failover
     probe = check.interval + check.timeout
     out = blacklist_for(EJECTIONS.get(fault, 1), failover.blacklist_duration)
-    forgetting = spec.selection.window if fault is Fault.DEGRADATION else timedelta(0)
+    minds = fault is Fault.DEGRADATION or spec.selection.leaves_degraded
+    forgetting = spec.selection.window if minds else timedelta(0)
     return duration + out + forgetting + failover.min_dwell + probe * (check.recovery_threshold + SLOWEST_PACE) + SLACK
 
 
@@ -231,7 +232,7 @@ def _undetected(run: Run) -> str:
     fault, name = run.record.fault, run.record.provider
     hint = {
         Fault.RATE_LIMIT: "a limit that is shorter than healthCheck.interval is waited out; make duration longer",
-        Fault.DEGRADATION: "see selection.thresholds and selection.whenDegraded, or make duration longer",
+        Fault.DEGRADATION: "see selection.thresholds and selection.switchOnDegradation, or make duration longer",
     }.get(fault, "make duration longer, or probe more often")
     return f'the fault lasted {_seconds(run.duration)}, and "{name}" was not left: {hint}'
 

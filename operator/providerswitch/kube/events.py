@@ -19,11 +19,12 @@ NOTE_LIMIT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Regarding:
-    """The policy an Event is about."""
+    """The object an Event is about, by default a policy."""
 
     key: ObjectKey
     uid: str
     resource_version: str
+    kind: str = meta.POLICY_KIND
 
 
 def build_event(event: PolicyEvent, policy: Regarding, now: datetime, reporter: str) -> Object:
@@ -42,7 +43,7 @@ def build_event(event: PolicyEvent, policy: Regarding, now: datetime, reporter: 
         "reportingInstance": reporter[:128],
         "regarding": {
             "apiVersion": meta.API_VERSION,
-            "kind": meta.POLICY_KIND,
+            "kind": policy.kind,
             "name": policy.key.name,
             "namespace": policy.key.namespace,
             "uid": policy.uid,
