@@ -36,6 +36,11 @@ OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "ProviderNotDegraded": (NORMAL, "A provider is within all thresholds again."),
     "SwitchHeld": (NORMAL, "Flap control holds back a switch for the better; the note says why and until when."),
     "BudgetExhausted": (WARNING, "The budget of billed requests is used up for today."),
+    "DrillStarted": (NORMAL, "A drill begins: a failure is played to one policy."),
+    "DrillPassed": (NORMAL, "A drill went as it should; the note says how long the failover took."),
+    "DrillFailed": (WARNING, "A drill did not go as it should; the note says why."),
+    "DrillAborted": (WARNING, "A drill was ended before its time, and everything was put back; the note says by what."),
+    "DrillRefused": (WARNING, "A drill was not begun; the note says what is in its way."),
     "Frozen": (WARNING, "No probed host answers any more; nothing is switched."),
     "Thawed": (NORMAL, "A host answers again; choices are made as usual."),
 }

@@ -24,6 +24,7 @@ from providerswitch.api.health_check import QualityChecks
 from providerswitch.cli import classify, explain
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
+from providerswitch.controller.detours import survey
 from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
@@ -255,7 +256,7 @@ def build_operator(
     reconciler = Reconciler(parts)
     drills = Drills(
         registry.get,
-        reconciler.survey,
+        lambda entry: survey(entry, reconciler.situation),
         rehearsing,
         DrillReports(client, metrics, utc_now, reporter.name),
         utc_now,

@@ -20,6 +20,7 @@ from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
 from providerswitch.api.selection import PrometheusSource
 from providerswitch.controller.children import Children
+from providerswitch.controller.detours import survey
 from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
@@ -231,7 +232,9 @@ class Cluster:
         )
         reconciler = Reconciler(parts)
         reports = DrillReports(self.api, self.metrics, loop_clock, "played")
-        drills = Drills(registry.get, reconciler.survey, rehearsing, reports, loop_clock)
+        drills = Drills(
+            registry.get, lambda entry: survey(entry, reconciler.situation), rehearsing, reports, loop_clock
+        )
         login: Any = None  # only kopf logs in, and it does not run here
         self.operator = Operator(
             self.api,

@@ -57,6 +57,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [providerswitch.dev]
   resources: [providerswitchpolicies/status]
   verbs: [patch]
+# controller/drills.py: see drills. controller/drill_reports.py: remove those that are long over.
+- apiGroups: [providerswitch.dev]
+  resources: [providerswitchdrills]
+  verbs: [list, watch, delete]
+# controller/drill_reports.py: write their status.
+- apiGroups: [providerswitch.dev]
+  resources: [providerswitchdrills/status]
+  verbs: [patch]
 # controller/switching.py: publish, verify, put right, remove. controller/children.py: notice drift.
 - apiGroups: [""]
   resources: [configmaps, services]

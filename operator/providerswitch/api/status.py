@@ -1,34 +1,19 @@
 """The status of a ProviderSwitchPolicy: what the operator tells, and what it remembers across a restart."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, PlainSerializer, StringConstraints
+from pydantic import Field, StringConstraints
 
+from providerswitch.api.drill_in_force import DrillInForce
 from providerswitch.api.fields import Model
 from providerswitch.api.health import HealthClass
+from providerswitch.api.moments import MicroTime, Sentence, Short, Time
 
 LARGEST_NUMBER = 10**12
 """No count and no span of a status comes near it: one with more was not written by us."""
 HISTORY_LIMIT = 50
 """Switches that a status may hold; the operator keeps fewer."""
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _rfc3339_micro(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
-"""Seconds, UTC, as metav1.Time."""
-MicroTime = Annotated[datetime, PlainSerializer(_rfc3339_micro, return_type=str)]
-"""Microseconds, UTC, as metav1.MicroTime."""
-Short = Annotated[str, StringConstraints(max_length=253)]
-Sentence = Annotated[str, StringConstraints(max_length=1024)]
 
 
 class HealthState(StrEnum):
@@ -303,25 +288,6 @@ class OverrideInForce(Model):
     """When it ends."""
     origin: Short | None = None
     """The provider that served before; absent where that is not known."""
-
-
-class DrillInForce(Model):
-    """A drill that runs, or whose end could not be acted upon yet: what a restart has to undo."""
-
-    name: Short
-    """Name of the ProviderSwitchDrill."""
-    uid: Short
-    """Its uid."""
-    provider: Short
-    """The provider that seems to fail."""
-    fault: Short
-    """What is played."""
-    origin: Short | None = None
-    """The provider that served when it began."""
-    tasks: list[Short] | None = Field(default=None, max_length=8)
-    """The tasks that the drilled provider served when it began."""
-    started_at: MicroTime
-    """When it began."""
 
 
 class BudgetStatus(Model):

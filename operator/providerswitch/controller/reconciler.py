@@ -14,8 +14,8 @@ from zlib import crc32
 
 from providerswitch.api.errors import ApiServerError, InvariantError
 from providerswitch.api.selection import Task
-from providerswitch.api.status import HealthState
 from providerswitch.controller.children import Children
+from providerswitch.controller.detours import real_health, settle_detour, tell_drill
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
@@ -29,10 +29,7 @@ from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
-from providerswitch.core.drill_rules import Field
-from providerswitch.core.health import ProviderHealth
-from providerswitch.core.memory import Memory, Rotation, come_back, depart, settle_requests, settle_task
-from providerswitch.core.narrate import of_drill
+from providerswitch.core.memory import Rotation, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.service import watch_consumers, watch_providers
@@ -50,8 +47,6 @@ VALIDATION_PATIENCE: Final = timedelta(seconds=2)
 RECHECK_SECONDS: Final = 1.0
 FINISH_SECONDS: Final = 2.0
 """A switch takes milliseconds; one that hangs at the end of the process is finished or undone by the next."""
-NOBODY_MOVES: Final = frozenset({Reason.FROZEN, Reason.NO_HEALTHY_PROVIDER, Reason.LAST_RESORT, Reason.WAITING})
-"""What an override changed cannot be undone yet."""
 HOUSEKEEPING_SECONDS: Final = 60.0
 """What only time changes (thresholds, a new day's budget, figures of resilience) is looked at so often."""
 
@@ -262,7 +257,7 @@ class Reconciler:
         schedule, now = entry.policy.spec.schedule, self._parts.clock()
         timetable = consult(schedule, now) if schedule else None
         if timetable and timetable.entry and timetable.entry.rotate:
-            case = build_case(entry.policy.spec, entry.memory, self._situation(entry))
+            case = build_case(entry.policy.spec, entry.memory, self.situation(entry))
             turn = take_turn(entry.memory.rotation, timetable.entry, case.order, case.may_serve, now)
             entry.memory = replace(entry.memory, rotation=turn)
 
@@ -275,7 +270,7 @@ class Reconciler:
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
-        entry.memory = _settle_override(entry.memory, Settled(None, case, decision))
+        entry.memory = settle_detour(entry, Settled(None, case, decision))
         if decision.trigger is Trigger.MANUAL_SWITCH and entry.memory.rotation.provider:
             turn = replace(entry.memory.rotation, provider=entry.memory.active)
             entry.memory = replace(entry.memory, rotation=turn)
@@ -301,7 +296,7 @@ class Reconciler:
         await self._parts.publisher.enact_tasks(entry, settled, decided_from)
         for each in settled:
             entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
-            entry.memory = _settle_override(entry.memory, each)
+            entry.memory = settle_detour(entry, each)
         return [_hold(entry, task, made[task.name].situation) for task in tasks]
 
     def _look_back(self, entry: Entry, case: Case) -> None:
@@ -330,9 +325,9 @@ class Reconciler:
         assert entry.policy is not None
         validated: set[str] = set()
         while True:
-            situation = self._situation(entry)
+            situation = self.situation(entry)
             case = build_case(entry.policy.spec, entry.memory, situation, task)
-            decision = _told(entry, case, decide(case))
+            decision = tell_drill(entry, case, decide(case))
             if decision.trigger is None or decision.provider is None or decision.provider in validated:
                 return _Made(situation, case, decision)
             if decision.reason is Reason.OVERRIDDEN and case.override and case.override.force:
@@ -356,23 +351,8 @@ class Reconciler:
         except TimeoutError:
             return False
 
-    def survey(self, entry: Entry) -> Field | None:
-        """Return what a drill has to know of a policy; None before it was looked at."""
-        policy = entry.policy
-        if policy is None or not entry.restored or entry.following or not entry.targets:
-            return None
-        return Field(
-            spec=policy.spec,
-            generation=policy.generation,
-            token=policy.failback_token,
-            case=build_case(policy.spec, entry.memory, self._situation(entry)),
-            memory=entry.memory,
-            overrides=entry.overrides,
-            conditions={each.type: each for each in entry.status.conditions},
-            drilled=entry.rehearsal is not None or entry.memory.drill is not None,
-        )
-
-    def _situation(self, entry: Entry) -> Situation:
+    def situation(self, entry: Entry) -> Situation:
+        """Return what is seen of the world of a policy now."""
         policy, parts, now = entry.policy, self._parts, self._parts.clock()
         assert policy is not None
         errors = {name: problem.message for name, problem in entry.problems.items()}
@@ -385,7 +365,7 @@ class Reconciler:
             failback_token=policy.failback_token,
             frozen=parts.registry.networks.frozen(entry.key.namespace),
             overrides=entry.overrides,
-            real=_real(entry),
+            real=real_health(entry),
         )
 
 
@@ -397,42 +377,6 @@ def _left_alone(entry: Entry) -> float:
 def _part(entry: Entry) -> float:
     """Return 1 to 1.5, other for each policy, so that those that were woken together do not go on in step."""
     return 1 + 0.5 * (crc32(str(entry.key).encode()) % 1000) / 1000
-
-
-def _settle_override(memory: Memory, made: Settled) -> Memory:
-    """Note the way back from an override that holds now, or that it was gone; not before it is enacted."""
-    order, seat = made.case.override, memory.seat(made.task)
-    if seat.active != made.decision.provider:
-        return memory
-    if order is None and made.case.detour is None:
-        return memory
-    if order is None:
-        waits = made.decision.reason in NOBODY_MOVES or _is_unasked(made.case)
-        unseen = made.case.detour != memory.detours.get(made.task)
-        return memory if waits or unseen else come_back(memory, made.task)
-    return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory
-
-
-def _is_unasked(case: Case) -> bool:
-    """Tell whether nobody knows yet how the provider is that a drill took out of service."""
-    origin = case.detour.origin if case.detour and case.detour.drill else None
-    if origin is None or origin not in case.order or not case.suits(origin):
-        return False
-    return case.health(origin).state in {HealthState.UNKNOWN, HealthState.SUSPECT}
-
-
-def _told(entry: Entry, case: Case, decision: Decision) -> Decision:
-    """Say of a switch that a drill makes it."""
-    drill = entry.memory.drill
-    if drill is None or decision.trigger is None or not drill.made(case.active, decision.provider):
-        return decision
-    return replace(decision, why=of_drill(drill.name, decision.why))
-
-
-def _real(entry: Entry) -> dict[str, ProviderHealth]:
-    """Return the health of a provider whose failure is only played."""
-    rehearsal = entry.rehearsal
-    return {rehearsal.run.record.provider: rehearsal.real} if rehearsal and rehearsal.run.begun else {}
 
 
 def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:

@@ -10,10 +10,10 @@ from datetime import date, datetime
 from typing import Final
 
 from providerswitch.api.drill import Fault
+from providerswitch.api.drill_in_force import DrillInForce
 from providerswitch.api.status import (
     HISTORY_LIMIT,
     BudgetStatus,
-    DrillInForce,
     HealthState,
     OverrideInForce,
     PolicyStatus,

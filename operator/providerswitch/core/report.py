@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from providerswitch.api.drill_in_force import DrillInForce
 from providerswitch.api.policy import Mode
 from providerswitch.api.selection import Strategy
 from providerswitch.api.status import (
     BudgetStatus,
     Condition,
     ConditionType,
-    DrillInForce,
     PolicyStatus,
     Recommendation,
     Resilience,
