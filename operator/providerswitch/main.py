@@ -261,6 +261,7 @@ def build_operator(
         DrillReports(client, metrics, utc_now, reporter.name),
         utc_now,
         settings.keep_finished,
+        parts.publisher.try_out,
     )
     operator = Operator(
         client,

@@ -232,9 +232,9 @@ class Cluster:
         )
         reconciler = Reconciler(parts)
         reports = DrillReports(self.api, self.metrics, loop_clock, "played")
-        drills = Drills(
-            registry.get, lambda entry: survey(entry, reconciler.situation), rehearsing, reports, loop_clock
-        )
+        look = reconciler.situation
+        drills = Drills(registry.get, lambda entry: survey(entry, look), rehearsing, reports, loop_clock)
+        drills.try_out = parts.publisher.try_out
         login: Any = None  # only kopf logs in, and it does not run here
         self.operator = Operator(
             self.api,

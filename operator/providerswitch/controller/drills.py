@@ -6,18 +6,20 @@ before is gone, and the policy goes back by itself to who served before.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from providerswitch.api.drill import DrillSpec, DrillState
+from providerswitch.api.drill import DrillSpec, DrillState, Fault
 from providerswitch.api.errors import ApiServerError
+from providerswitch.controller.drill_dry_run import rehearse
 from providerswitch.controller.drill_objects import Drill, DrillObjects
 from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.entry import Entry, Rehearsal
 from providerswitch.controller.rehearsing import Rehearsing
-from providerswitch.core.drill_rules import EARLY, GRACE, Field, drilled_provider, refuse
+from providerswitch.controller.wanted import cadence_of
+from providerswitch.core.drill_rules import EARLY, GRACE, Field, drilled_provider, plan, refuse
 from providerswitch.core.drill_status import (
     OVER,
     await_run,
@@ -27,13 +29,17 @@ from providerswitch.core.drill_status import (
     tell_pending,
     tell_running,
 )
-from providerswitch.core.rehearsal import Verdict, abort
+from providerswitch.core.rehearsal import Verdict, abort, begin, conclude_dry
 from providerswitch.kube.objects import CONFLICT, NOT_FOUND, ObjectKey
 from providerswitch.kube.watch import Listener
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
+SLOW_ON_PAPER: Final = (
+    "whether a provider is too slow is judged by what was measured over selection.window, which a dry run has not; "
+    "play Degradation without dryRun"
+)
 LONGEST_WAIT: Final = timedelta(days=1)
 """A timer of the event loop does not follow a wall clock that is set; so the time is looked at now and then."""
 
@@ -46,6 +52,7 @@ class Drills:
         find: returns the policy of a name, as it stands.
         field_of: returns what a drill has to know of a policy; None before it was looked at.
         keep_finished: how long a drill without schedule is kept once it is over.
+        try_out: has the API server say what it has against publishing a provider.
         lost: reason of a run that another process began; None while this replica does not lead.
     """
 
@@ -55,6 +62,7 @@ class Drills:
     reports: DrillReports
     clock: Callable[[], datetime]
     keep_finished: timedelta = timedelta(days=1)
+    try_out: Callable[[Entry, str, str], Awaitable[str | None]] | None = None
     lost: str | None = None
     objects: DrillObjects = field(init=False)
     _running: dict[ObjectKey, Drill] = field(default_factory=dict)
@@ -198,8 +206,30 @@ class Drills:
             await self._wait(drill, refusal)
         elif refusal:
             await self._conclude(drill, refusal, ran=False)
+        elif entry and found and spec.dry_run:
+            await self._conclude(drill, await self._play_on_paper(drill, spec, entry, found), ran=False)
         elif entry and found:
             await self._run(drill, spec, entry, found)
+
+    async def _play_on_paper(self, drill: Drill, spec: DrillSpec, entry: Entry, found: Field) -> Verdict:
+        """Find out what would happen, and have the publication tried by a server-side dry run."""
+        assert entry.policy is not None
+        if spec.fault is Fault.DEGRADATION:
+            return Verdict(DrillState.REFUSED, "DryRunImpossible", SLOW_ON_PAPER)
+        run = plan(found, drill.key.name, drill.uid, spec, self.clock())
+        check = entry.policy.spec.health_check
+        run = begin(run, drill.key.name, spec.fault, run.limit, self.clock())
+        assert run.begun
+        provider, cadence = run.record.provider, cadence_of(check, billed=False)
+        paper = rehearse(found.case, provider, run.begun, cadence, entry.rules)
+        run = replace(run, first_bad_at=paper.first_bad_at, detected_at=paper.decided_at)
+        chosen = paper.decision.provider if paper.decision else None
+        if chosen is None or self.try_out is None or paper.decided_at is None:
+            return conclude_dry(run, None)
+        asked = self.clock()
+        refusal = await self.try_out(entry, chosen, paper.decision.why if paper.decision else "")
+        run = replace(run, published_at=paper.decided_at + (self.clock() - asked), went_to=chosen)
+        return conclude_dry(run, refusal)
 
     async def _wait(self, drill: Drill, why: Verdict) -> None:
         if drill.status.reason != why.reason:

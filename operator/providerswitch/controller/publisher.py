@@ -224,6 +224,21 @@ class Publisher:
             shares=entry.shares,
         )
 
+    async def try_out(self, entry: Entry, provider: str, why: str) -> str | None:
+        """Say what the API server would have against publishing a provider; None where it would take it.
+
+        Raises:
+            ApiServerError: no clear answer.
+        """
+        publication = Publication(
+            provider, entry.memory.revision + 1, why=why, decided_at=self.clock(), tasks=_seated(entry)
+        )
+        try:
+            await self.switching.rehearse(build_objects(self._choice(entry, publication)))
+        except UserError as error:
+            return error.message
+        return None
+
     async def _rehearse(self, entry: Entry, publication: Publication) -> bool:
         """Tell whether a publication would go through; if not, the problem is noted."""
         try:

@@ -210,6 +210,21 @@ def _conclude(run: Run) -> Verdict:
     return Verdict(DrillState.PASSED, "Passed", _story(run, result), result)
 
 
+def conclude_dry(run: Run, refusal: str | None) -> Verdict:
+    """Return the verdict on a run on paper; `refusal` is what the API server has against its publication."""
+    run = replace(run, objectives=run.objectives.model_copy(update={"failover": None, "failback": None}))
+    if run.detected_at is None:
+        return _fail(run, "NotDetected", _undetected(run))
+    if refusal:
+        return _fail(run, "PublishRefused", refusal)
+    verdict = _conclude(run)
+    if verdict.state is not DrillState.PASSED:
+        return verdict
+    name, after = run.record.provider, f"{measure(run).detect_millis} ms after the first failed probe"
+    told = f'"{run.went_to}" would take over from "{name}" {after}' if run.serves else f'"{name}" would be down {after}'
+    return replace(verdict, message=f"dry run: {told}; nothing was touched")
+
+
 def _told(missed: ObjectiveResult) -> str:
     took = "did not happen" if missed.measured_millis is None else f"took {missed.measured_millis} ms"
     return f"{missed.name} {took}, {missed.limit_millis} ms were demanded"
