@@ -41,6 +41,11 @@ OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "DrillFailed": (WARNING, "A drill did not go as it should; the note says why."),
     "DrillAborted": (WARNING, "A drill was ended before its time, and everything was put back; the note says by what."),
     "DrillRefused": (WARNING, "A drill was not begun; the note says what is in its way."),
+    "OverrideActive": (NORMAL, "An override is in force. Stands at the override, related to its policy."),
+    "OverrideRejected": (WARNING, "An override cannot be honoured; the note says why and what to do."),
+    "OverrideSuperseded": (NORMAL, "A newer override of the same policy and task holds; this one never comes back."),
+    "OverrideExpired": (NORMAL, "An override is over; the note says whether it was ever in force."),
+    "OverrideCleared": (NORMAL, "An override was deleted while it was in force."),
     "Frozen": (WARNING, "No probed host answers any more; nothing is switched."),
     "Thawed": (NORMAL, "A host answers again; choices are made as usual."),
 }

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import ConditionType, HealthState, Switch
-from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.metrics import OVERRIDE_RESULTS, Metrics
 from providerswitch.core.case import Trigger
 from providerswitch.core.drill_status import OVER
 from providerswitch.core.outcome import Tier
@@ -18,10 +18,11 @@ LABELS: Final = {
     "namespace": "namespace of the policy",
     "policy": "name of the policy",
     "provider": "name of the provider in the policy",
+    "task": "name of the task; empty for the policy itself",
     "state": codes(HealthState),
     "condition": codes(ConditionType),
     "status": "`True`, `False`, `Unknown`",
-    "result": codes(sorted(OVER)) + " for the total; `Failed`, `Passed` for the last",
+    "result": f"of an override: {codes(OVERRIDE_RESULTS)}; of a drill: {codes(sorted(OVER))}",
     "reason": "of the condition; see [conditions.md](conditions.md)",
     "trigger": f"{codes(Trigger)}; `Drill` for all that a drill switched",
     "outcome": codes(Switch.model_fields["outcome"].annotation.__args__),  # type: ignore[union-attr]  # a Literal

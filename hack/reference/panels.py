@@ -177,8 +177,12 @@ FAILOVER: Final = Row(
                 _quantile("switch_step_duration_seconds", 0.95, "step"), "{{step}}", Unit.SECONDS),
         _series("Config load, p95", "From the arrival of a changed spec to its decision in force.",
                 _quantile("config_load_duration_seconds", 0.95), "p95", Unit.SECONDS),
+        _series("Overrides in force", "Seconds until each ends.",
+                f"max {ONE} (providerswitch_override_active{{{CHOSEN}}}) - time()", f"{OF_POLICY} {{{{task}}}}",
+                Unit.SECONDS),
         _series("Switches held back", "By flap control: minDwell, hysteresis, maxSwitchesPerHour.",
                 _events("switches_held_total", "namespace, policy, trigger"), f"{OF_POLICY} {{{{trigger}}}}"),
+        _series("Drills", "How drills ended.", _events("drills_total", "result"), "{{result}}"),
     ),
 )  # fmt: skip
 

@@ -32,6 +32,8 @@ from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
+from providerswitch.controller.override_desk import Scribe
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import Registry
@@ -241,6 +243,8 @@ def build_operator(
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
     reporter = Reporter(client, metrics, utc_now, socket.gethostname())
     rehearsing = Rehearsing(utc_now, wake)
+    scribe = Scribe(client, utc_now, socket.gethostname(), settings.keep_finished, registry.uid_of)
+    overrides = Overrides(registry, wake, scribe, metrics, settings.longest_override)
     parts = Parts(
         registry=registry,
         scheduler=scheduler,
@@ -251,6 +255,7 @@ def build_operator(
         metrics=metrics,
         evidence=evidence,
         rehearsing=rehearsing,
+        overrides=overrides,
         clock=utc_now,
     )
     reconciler = Reconciler(parts)
@@ -274,6 +279,7 @@ def build_operator(
         secrets,
         scheduler,
         evidence,
+        overrides,
         utc_now,
         drills,
         election,

@@ -80,8 +80,18 @@ def test_people_get_policies_through_the_roles_they_have() -> None:
     prefix = "rbac.authorization.k8s.io/aggregate-to-"
     assert [edit["metadata"]["labels"][prefix + who] for who in ("admin", "edit")] == ["true", "true"]
     assert view["metadata"]["labels"][prefix + "view"] == "true"
-    assert {right.resource for right in granted(edit) | granted(view)} == {"providerswitchpolicies"}
+    both = {"providerswitchpolicies", "providerswitchoverrides"}
+    assert {right.resource for right in granted(edit) | granted(view)} == both
     assert {right.verb for right in granted(view)} == {"get", "list", "watch"}
+
+
+def test_who_is_on_call_makes_overrides_and_edits_no_policy() -> None:
+    oncall = named(render().all("ClusterRole"), "providerswitch-oncall")
+    assert not [label for label in oncall["metadata"]["labels"] if "aggregate" in label]
+    verbs = {resource: {right.verb for right in granted(oncall) if right.resource == resource}
+             for resource in ("providerswitchoverrides", "providerswitchpolicies")}  # fmt: skip
+    assert verbs["providerswitchoverrides"] == {"create", "delete", "get", "list", "watch"}
+    assert verbs["providerswitchpolicies"] == {"get", "list", "watch"}
 
 
 @pytest.mark.parametrize("values", [{"rbac": {"aggregateToDefaultRoles": False}}, {"rbac": {"create": False}}], ids=str)

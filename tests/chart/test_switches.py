@@ -8,7 +8,7 @@ from tests.chart.rendering import NAMESPACE, render
 from tests.support.helm import CHART
 from tests.support.repository import ROOT
 
-from providerswitch.api.crd import build_crd
+from providerswitch.api.crd import KINDS, build_crd
 
 METRICS = {"port": "http", "path": "/metrics", "honorLabels": True}
 
@@ -157,7 +157,9 @@ def test_the_service_serves_the_metrics_on_the_port_you_choose() -> None:
 
 
 def test_the_crd_of_the_chart_is_the_one_that_the_models_give() -> None:
-    assert render(crds={}).one("CustomResourceDefinition")["spec"] == build_crd()["spec"]
+    rendered = {crd["metadata"]["name"]: crd["spec"] for crd in render(crds={}).all("CustomResourceDefinition")}
+    built = [build_crd(kind) for kind in KINDS]
+    assert rendered == {crd["metadata"]["name"]: crd["spec"] for crd in built}
     assert len(list((CHART / "templates").glob("crd-*"))) == len(list((ROOT / "crds").iterdir()))
 
 
@@ -166,5 +168,5 @@ def test_the_crd_stays_at_an_uninstall_unless_that_is_switched_off(
     keep: bool,  # noqa: FBT001  # a column of the table
     annotations: dict[str, str] | None,
 ) -> None:
-    crd = render(crds={"install": True, "keep": keep}).one("CustomResourceDefinition")
-    assert crd["metadata"].get("annotations") == annotations
+    for crd in render(crds={"install": True, "keep": keep}).all("CustomResourceDefinition"):
+        assert crd["metadata"].get("annotations") == annotations

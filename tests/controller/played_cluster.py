@@ -27,6 +27,8 @@ from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
+from providerswitch.controller.override_desk import Scribe
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import UNLIMITED, Registry
@@ -37,7 +39,7 @@ from providerswitch.core.limits import Limits
 from providerswitch.core.metrics_source import SourceValues
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import JSON, KubeClient, Object
-from providerswitch.kube.objects import ObjectKey
+from providerswitch.kube.objects import OVERRIDES, ObjectKey
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.drill import DrillProber
 from providerswitch.probes.scheduler import Prober, Scheduler
@@ -103,7 +105,7 @@ class PlayedApi(KubeClient):
         if method == "POST":
             return self._create(f"{path}/{body['metadata']['name']}", what, body)
         if method == "GET" and (collection := COLLECTION.fullmatch(path)):
-            return {"items": self._list(*collection.groups())}
+            return {"items": self.all_of(*collection.groups())}
         if path not in self.objects:
             raise ApiServerError(what, 404)
         if method == "DELETE":
@@ -111,7 +113,8 @@ class PlayedApi(KubeClient):
             return self.objects.pop(path)
         return self.objects[path]
 
-    def _list(self, root: str, plural: str) -> list[Object]:
+    def all_of(self, root: str, plural: str) -> list[Object]:
+        """Return all objects of a type."""
         wanted = re.compile(rf"{root}/namespaces/[^/]+/{plural}/[^/]+")
         return [self._whole(path) for path in self.objects if wanted.fullmatch(path)]
 
@@ -207,6 +210,8 @@ class Cluster:
     pages: Wishes = field(default_factory=Wishes)
     sources: PlayedSources = field(default_factory=PlayedSources)
     limits: Limits = UNLIMITED
+    keep_finished: timedelta = timedelta(hours=24)
+    longest_override: timedelta = timedelta(hours=24)
     operator: Operator = field(init=False)
     switching: Switching = field(init=False)
 
@@ -218,6 +223,8 @@ class Cluster:
         secrets = SecretStore(self.api, registry.secret_changed)
         rehearsing = Rehearsing(loop_clock, self._wake)
         evidence = Evidence(self.quality, self.pages, self.sources)
+        scribe = Scribe(self.api, loop_clock, "played", self.keep_finished, registry.uid_of)
+        overrides = Overrides(registry, self._wake, scribe, self.metrics, self.longest_override)
         parts = Parts(
             registry=registry,
             scheduler=scheduler,
@@ -228,6 +235,7 @@ class Cluster:
             metrics=self.metrics,
             evidence=evidence,
             rehearsing=rehearsing,
+            overrides=overrides,
             clock=loop_clock,
         )
         reconciler = Reconciler(parts)
@@ -247,6 +255,7 @@ class Cluster:
             secrets,
             scheduler,
             evidence,
+            overrides,
             loop_clock,
             drills,
         )
@@ -271,9 +280,11 @@ class Cluster:
     def start(self) -> None:
         """Let reconciles begin."""
         self.operator.reconciler.start()
+        self.operator.overrides.lead()
 
     async def stop(self) -> None:
         """End everything."""
+        self.operator.overrides.follow()
         for entry in self.operator.registry:
             self.operator.reconciler.stop(entry)
         await self.operator.scheduler.aclose()
@@ -288,6 +299,31 @@ class Cluster:
     def delete(self, obj: Object) -> None:
         """Tell the operator that a policy is gone."""
         self.operator.on_policy("DELETED", obj)
+
+    def override(self, name: str, provider: str, duration: str = "1h", *, seen: bool = True, **spec: Any) -> Object:
+        """Have a person make an override now, and show it to the operator if it still runs."""
+        path = f"{OVERRIDES.collection(NAMESPACE)}/{name}"
+        made = f"{loop_clock():%Y-%m-%dT%H:%M:%SZ}"
+        asked = {"policyRef": {"name": POLICY}, "provider": provider, "reason": "test", "duration": duration, **spec}
+        named = {"name": name, "namespace": NAMESPACE, "creationTimestamp": made, "generation": 1}
+        obj = self.api.store(path, {"metadata": named, "spec": asked})
+        if seen:
+            self.operator.overrides.see(copy.deepcopy(obj))
+        return obj
+
+    def show_overrides(self) -> None:
+        """Let the watch of overrides begin, with those that are there."""
+        self.operator.overrides.listener().replaced(self.api.all_of(OVERRIDES.root, OVERRIDES.plural))
+
+    def clear(self, name: str, *, seen: bool = True) -> None:
+        """Have a person delete an override, and show that to the operator if it still runs."""
+        obj = self.api.objects.pop(f"{OVERRIDES.collection(NAMESPACE)}/{name}")
+        if seen:
+            self.operator.overrides.listener().deleted(obj)
+
+    def standing(self, name: str) -> Any:
+        """Return the status of an override as stored; an empty one before the first."""
+        return self.api.objects.get(f"{OVERRIDES.collection(NAMESPACE)}/{name}/status", {}).get("status", {})
 
     def entry(self, name: str = POLICY) -> Entry | None:
         """Return the working state of a policy."""

@@ -3,14 +3,11 @@
 import asyncio
 import copy
 import re
-from datetime import timedelta
 from typing import Any
 
 from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, POLICY, STATUS, Cluster, PlayedApi, policy
-from tests.support.virtual_time import loop_clock
 
 from providerswitch.api import meta
-from providerswitch.core.override import Override
 from providerswitch.kube.client import Object
 
 DRILLS = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.DRILL_PLURAL}"
@@ -82,12 +79,8 @@ class Stage:
         self.cluster.put(self.policy)
 
     def order(self, provider: str, seconds: float = 600) -> None:
-        """Put an override in force."""
-        entry = self.cluster.entry()
-        assert entry
-        until = loop_clock() + timedelta(seconds=seconds)
-        entry.overrides = {None: Override("maria", "uid-of-maria", provider, until, "a test")}
-        self.cluster.operator.reconciler.wake(entry)
+        """Have a person make an override."""
+        self.cluster.override("maria", provider, f"{seconds:g}s")
 
     def make(self, obj: Object) -> None:
         """Make or edit a drill."""

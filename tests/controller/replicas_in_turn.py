@@ -31,6 +31,7 @@ def replica(
     term = cluster.operator.build_term()
     term.end()
     cluster.start()
+    cluster.operator.overrides.follow()
     objects[PATH] = policy(*names, **{**PROMPT, **spec})
     cluster.put(objects[PATH])
     return cluster, term

@@ -91,6 +91,15 @@ async def test_an_override_ends_the_drill_and_is_obeyed(stage: Stage) -> None:
     assert stage.cluster.published == "openai"
 
 
+async def test_an_override_to_the_drilled_provider_is_judged_by_how_it_really_is(stage: Stage) -> None:
+    await failed_over(stage)
+    stage.order("openai", 60)
+    await asyncio.sleep(2)
+    assert stage.said()["reason"] == "Overridden"
+    assert stage.cluster.standing("maria")["state"] == "Active"
+    assert stage.cluster.published == "openai"
+
+
 async def test_a_drill_is_refused_while_an_override_holds(stage: Stage) -> None:
     await stage.opens("openai", "backup", "spare")
     stage.order("spare")

@@ -20,6 +20,8 @@ from providerswitch.probes.target import ProbeTarget
 pytestmark = pytest.mark.looptime(start=0)
 
 NAMES = {
+    "providerswitch_override_active": ("namespace", "policy", "task"),
+    "providerswitch_overrides": ("result",),
     "providerswitch_active_provider": ("namespace", "policy", "provider"),
     "providerswitch_provider_state": ("namespace", "policy", "provider", "state"),
     "providerswitch_policy_ready": ("namespace", "policy"),

@@ -81,5 +81,6 @@ async def restart(cluster: Cluster, obj: Object) -> Cluster:
     if CONFIG_MAP in successor.api.objects:
         successor.show("ConfigMap", CONFIG_MAP)
     successor.put({**obj, "status": cluster.status})
+    successor.show_overrides()
     successor.start()
     return successor

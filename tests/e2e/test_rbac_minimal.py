@@ -22,6 +22,7 @@ from tests.support.policies import AT_ONCE
 from tests.support.scene import Scene
 from typing_extensions import override
 
+from providerswitch.api import meta
 from providerswitch.controller.startup import find_obstacle
 from providerswitch.kube.client import KubeClient
 from providerswitch.kube.login import log_in
@@ -154,6 +155,20 @@ async def live(scene: Scene) -> None:
     await gone(scene, "service", "llm")
     await gone(scene, "configmap", "choice")
     await scene.told("Switched")
+    await overridden(scene)
+
+
+async def overridden(scene: Scene) -> None:
+    """Make an override, and one that looks as if it had finished long ago."""
+    spec = {"policyRef": {"name": "assistant"}, "provider": "openai", "reason": "test"}
+    kind = {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND}
+    await scene.apply({**kind, "metadata": {"name": "calm", "namespace": scene.namespace}, "spec": spec})
+    await published(scene, "renamed", "openai")
+    await scene.run("delete", "psoverride", "calm")
+    await published(scene, "renamed", "backup")
+    await scene.apply({**kind, "metadata": {"name": "old", "namespace": scene.namespace}, "spec": spec})
+    await published(scene, "renamed", "openai")
+    await gone(scene, "psoverride", "old")
 
 
 async def published(scene: Scene, config_map: str, provider: str) -> None:

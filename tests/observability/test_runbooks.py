@@ -29,7 +29,17 @@ KINDS = {
     "pswitch", "crd", "pods", "deployment", "deployments", "leases", "networkpolicies", "configmap", "configmaps",
     "events.events.k8s.io", "validatingwebhookconfigurations,mutatingwebhookconfigurations",
 }  # fmt: skip
-STATUSES = {"Succeeded", "RolledBack", "Resumed", "Manual", "Ready", "FailedOver", "Frozen", "BudgetExhausted"}
+STATUSES = {
+    "Succeeded",
+    "RolledBack",
+    "Overridden",
+    "Resumed",
+    "Manual",
+    "Ready",
+    "FailedOver",
+    "Frozen",
+    "BudgetExhausted",
+}
 CAMEL = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]*)+|Dns|Tls|Timeout|Overloaded")
 FIELD = re.compile(r"(?:spec|status|failover|healthCheck|selection|publish|qualityChecks)(?:\.\w+(?:\[\])?)+")
 

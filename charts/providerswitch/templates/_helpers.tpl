@@ -65,6 +65,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [providerswitch.dev]
   resources: [providerswitchdrills/status]
   verbs: [patch]
+# controller/overrides.py: see overrides. controller/override_desk.py: remove those that finished long ago.
+- apiGroups: [providerswitch.dev]
+  resources: [providerswitchoverrides]
+  verbs: [list, watch, delete]
+# controller/override_desk.py: write their status.
+- apiGroups: [providerswitch.dev]
+  resources: [providerswitchoverrides/status]
+  verbs: [patch]
 # controller/switching.py: publish, verify, put right, remove. controller/children.py: notice drift.
 - apiGroups: [""]
   resources: [configmaps, services]

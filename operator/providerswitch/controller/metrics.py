@@ -18,6 +18,7 @@ from providerswitch.probes.target import ProbeTarget
 
 POLICY = ("namespace", "policy")
 ERRORS: Final = ("ApiServerError", "InvariantError", "Unexpected")
+OVERRIDE_RESULTS: Final = ("Active", "Superseded", "Rejected", "Expired", "Cleared")
 FINE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 COARSE_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -34,9 +35,11 @@ class Metrics:
         self._conditions: dict[ObjectKey, frozenset[tuple[str, ...]]] = {}
         self._seen: dict[ObjectKey, Reliability] = {}
         self._drills: dict[ObjectKey, datetime] = {}
+        self._overridden: dict[ObjectKey, frozenset[str | None]] = {}
         self.figures = Figures(registry)
         self._add_policies()
         self._add_switches()
+        self._add_overrides()
         self._add_probes()
         self._add_operator()
         self._add_drills()
@@ -108,6 +111,22 @@ class Metrics:
             "Switches for the better that flap control held back",
             (*POLICY, "trigger"),
         )
+
+    def _add_overrides(self) -> None:
+        self.override_until = Gauge(
+            "providerswitch_override_active",
+            "When the override that is in force ends, in Unix time; without a task it is for the policy itself",
+            (*POLICY, "task"),
+            registry=self.registry,
+        )
+        self.overrides = Counter(
+            "providerswitch_overrides_total",
+            "Overrides that became Active, Superseded, Rejected or Expired, or were Cleared: deleted while in force",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in OVERRIDE_RESULTS:
+            self.overrides.labels(result)
 
     def _add_probes(self) -> None:
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
@@ -252,6 +271,15 @@ class Metrics:
         watched.inc(max(0, seen.observed_seconds - former.observed_seconds))
         unserved.inc(max(0, seen.down_seconds - former.down_seconds))
 
+    def show_overrides(self, key: ObjectKey, until: Mapping[str | None, datetime]) -> None:
+        """Show when the overrides that are in force end, by task; none has no series."""
+        for task in self._overridden.pop(key, frozenset()) - until.keys():
+            self.override_until.remove(key.namespace, key.name, task or "")
+        if until:
+            self._overridden[key] = frozenset(until)
+        for task, end in until.items():
+            self.override_until.labels(key.namespace, key.name, task or "").set(end.timestamp())
+
     def show_budget(self, key: ObjectKey, budget: Budget | None) -> None:
         """Show the limits that a policy has, and no other."""
         limits = (
@@ -276,7 +304,8 @@ class Metrics:
 
     def forget(self, key: ObjectKey) -> None:
         """Drop all series of a policy that is gone."""
-        for kept in (self._active, self._states, self._conditions, self._seen, self._drills):
+        kept_by_policy = (self._active, self._states, self._conditions, self._seen, self._overridden, self._drills)
+        for kept in kept_by_policy:
             kept.pop(key, None)
         labels = {"namespace": key.namespace, "policy": key.name}
         for metric in self._of_policies:
@@ -301,4 +330,5 @@ class Metrics:
             self.drill_running,
             self.drill_result,
             self.drill_time,
+            self.override_until,
         )

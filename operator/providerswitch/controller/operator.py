@@ -16,6 +16,7 @@ from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
 from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.returning import watch_return
@@ -27,7 +28,7 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.election import Election
 from providerswitch.kube.login import Login
-from providerswitch.kube.objects import DRILLS, SECRETS, ObjectKey, key_of
+from providerswitch.kube.objects import DRILLS, OVERRIDES, SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.kube.watch import Listener, Watched, watch_forever
 from providerswitch.probes.golden_answer import Asked
@@ -61,6 +62,7 @@ class Operator:
     secrets: SecretStore
     scheduler: Scheduler
     evidence: Evidence
+    overrides: Overrides
     clock: Callable[[], datetime]
     drills: Drills
     election: Election | None = None
@@ -123,6 +125,7 @@ class Operator:
                     task.cancel()
         finally:
             self.ready = False
+            self.overrides.follow()
             await self.evidence.aclose()
             await self.scheduler.aclose()
 
@@ -130,6 +133,7 @@ class Operator:
         if self.election is None:
             self.metrics.leader.set(1)
             self.drills.lead("OperatorRestarted")
+            self.overrides.lead()
             return
         term = self.build_term()
         self._end(term)
@@ -151,6 +155,7 @@ class Operator:
             self.registry,
             self.reconciler,
             self.children,
+            self.overrides,
             self.metrics,
             self.on_policy,
             self.look_soon,
@@ -204,6 +209,8 @@ class Operator:
               for kind, resource in RESOURCES.items() for scope in scopes),
             *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener(scope))
               for scope in scopes),
+            *((Watched(OVERRIDES.collection(scope), optional=True), self.overrides.listener(scope))
+              for scope in scopes),
         ]  # fmt: skip
         if known is None:
             return wanted
@@ -253,6 +260,7 @@ class Operator:
         self.evidence.forget(key)
         self.drills.forget(key)
         entry = self.registry.remove(key, self.scheduler)
+        self.overrides.look(key.namespace)
         if entry:
             self.reconciler.stop(entry)
         self.metrics.forget(key)
@@ -310,4 +318,4 @@ def _announcing(listener: Listener, known: asyncio.Event, undone: asyncio.Event)
         if went_back:
             undone.set()
 
-    return Listener(replaced, listener.changed, listener.deleted, listed)
+    return Listener(replaced, listener.changed, listener.deleted, listed, known.set)

@@ -19,6 +19,7 @@ from providerswitch.controller.detours import real_health, settle_detour, tell_d
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.rehearsing import Rehearsing
@@ -73,6 +74,7 @@ class Parts:
     metrics: Metrics
     evidence: Evidence
     rehearsing: Rehearsing
+    overrides: Overrides
     clock: Callable[[], datetime]
 
 
@@ -185,9 +187,11 @@ class Reconciler:
             await self._keep_warm(entry)
             return
         if entry.policy is None:
+            self._parts.overrides.look(entry.key.namespace)
             await self._parts.reporter.report_unreadable(entry)
             return
         await self._gather(entry)
+        self._parts.overrides.judge(entry, lambda: self.situation(entry))
         self._take_turn(entry)
         made = await self._decide_and_publish(entry)
         tasks = await self._serve_tasks(entry)
@@ -239,10 +243,12 @@ class Reconciler:
         secrets = {key: await parts.secrets.read(key) for key in used}
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
-        also = [order.provider for order in entry.overrides.values()]
+        also = parts.overrides.providers(entry.key)
         frozen = parts.registry.networks.frozen(entry.key.namespace) is not None
         wanted = want(policy.spec, entry.key.namespace, secrets, also)
-        parts.registry.watch(entry, parts.rehearsing.attend(entry, wanted, frozen=frozen), parts.scheduler)
+        parts.registry.watch(
+            entry, parts.rehearsing.attend(entry, wanted, frozen=frozen, ordered=bool(also)), parts.scheduler
+        )
         entry.mistakes = find_mistakes(policy.spec)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
@@ -310,9 +316,10 @@ class Reconciler:
         now = self._parts.clock()
         looks = [next_look(each.case, each.decision) for each in held]
         looks.append(entry.rehearsal.run.next_look(now) if entry.rehearsal else None)
+        due = self._parts.overrides.next_due(entry.key)
         waits = [
             HOUSEKEEPING_SECONDS * _part(entry),
-            *(max(0.0, (look - now).total_seconds()) for look in looks if look),
+            *(max(0.0, (look - now).total_seconds()) for look in (*looks, due) if look),
         ]
         if entry.publish_problem:
             waits += [REFUSED_RETRY.total_seconds()]

@@ -58,6 +58,11 @@ class Registry:
         """Return a policy's entry, or None."""
         return self._entries.get(key)
 
+    def uid_of(self, key: ObjectKey) -> str | None:
+        """Return a policy's uid, or None."""
+        entry = self._entries.get(key)
+        return entry.uid if entry else None
+
     def put(self, obj: Object) -> bool:
         """Take in a policy as read; tell whether anything but its status is new."""
         key, uid = key_of(obj), obj["metadata"]["uid"]

@@ -39,12 +39,15 @@ class Rehearsing:
         self.wake(entry)
         return entry.rehearsal
 
-    def attend(self, entry: Entry, wanted: Wanted, *, frozen: bool) -> Wanted:
-        """Return what is to be probed, the drilled provider with its fault; a run that must not go on is ended."""
+    def attend(self, entry: Entry, wanted: Wanted, *, frozen: bool, ordered: bool = False) -> Wanted:
+        """Return what is to be probed, the drilled provider with its fault; a run that must not go on is ended.
+
+        `ordered` tells that an override waits to be judged, which is to be done by what is real.
+        """
         rehearsal = entry.rehearsal
         if rehearsal is None:
             return wanted
-        watched = _watch(entry, rehearsal, wanted, frozen=frozen)
+        watched = replace(_watch(entry, rehearsal, wanted, frozen=frozen), overridden=ordered or bool(entry.overrides))
         found = interrupt(rehearsal.run, watched)
         if found:
             self.end(entry, abort(rehearsal.run, *found))
@@ -115,7 +118,7 @@ def _watch(entry: Entry, rehearsal: Rehearsal, wanted: Wanted, *, frozen: bool) 
         generation=entry.policy.generation,
         token=entry.policy.failback_token,
         known=target is not None and name not in wanted.problems and probed is not None and probed.real == target,
-        overridden=bool(entry.overrides),
+        overridden=False,
         frozen=frozen,
         real=rehearsal.real if rehearsal.run.begun else entry.healths[name],
         successor=entry.healths.get(successor) if successor else None,

@@ -49,6 +49,8 @@ NEEDED: Final = (
     Permission("patch", meta.GROUP, meta.POLICY_PLURAL, "status"),
     *(Permission(verb, meta.GROUP, meta.DRILL_PLURAL) for verb in ("list", "watch", "delete")),
     Permission("patch", meta.GROUP, meta.DRILL_PLURAL, "status"),
+    *(Permission(verb, meta.GROUP, meta.OVERRIDE_PLURAL) for verb in ("list", "watch", "delete")),
+    Permission("patch", meta.GROUP, meta.OVERRIDE_PLURAL, "status"),
     *(Permission(verb, "", kind) for kind in ("configmaps", "services")
       for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *(Permission(verb, "", "secrets") for verb in ("get", "list", "watch")),

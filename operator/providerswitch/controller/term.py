@@ -5,13 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from providerswitch.api.errors import ApiServerError
 from providerswitch.controller.children import SELECTOR, Children
 from providerswitch.controller.metrics import Metrics
+from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.reconciler import Reconciler
 from providerswitch.controller.registry import Registry
 from providerswitch.controller.stocktaking import insist
 from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.objects import POLICIES, key_of, list_all
+from providerswitch.kube.objects import NOT_FOUND, OVERRIDES, POLICIES, key_of, list_all
 from providerswitch.publish.targets import RESOURCES
 
 RETRY_SECONDS: Final = 0.2
@@ -31,6 +33,7 @@ class Term:
     registry: Registry
     reconciler: Reconciler
     children: Children
+    overrides: Overrides
     metrics: Metrics
     take_in: Callable[[str, Object], None]
     look_soon: asyncio.Event
@@ -42,6 +45,7 @@ class Term:
         """
         await insist(self._look_again, "what is published cannot be read", RETRY_SECONDS)
         self.metrics.leader.set(1)
+        self.overrides.lead()
         self.reconciler.lead(self.registry)
         self.look_soon.set()
 
@@ -53,10 +57,19 @@ class Term:
                 listener = self.children.listener(kind, scope)
                 async for obj in list_all(self.client, resource, scope, selector=SELECTOR):
                     listener.changed(obj)
+            await self._read_overrides(scope)
             async for policy in list_all(self.client, POLICIES, scope):
                 self._take_over(policy)
                 policies.append(policy)
         self.registry.allot(policy for policy in policies if self._is_served(policy))
+
+    async def _read_overrides(self, scope: str | None) -> None:
+        try:
+            async for obj in list_all(self.client, OVERRIDES, scope):
+                self.overrides.see(obj)
+        except ApiServerError as error:
+            if error.status != NOT_FOUND:  # their CRD is not installed
+                raise
 
     def _take_over(self, policy: Object) -> None:
         self.take_in("MODIFIED", policy)
@@ -73,6 +86,7 @@ class Term:
     def end(self) -> None:
         """Leave the policies to whoever leads now, and go on probing."""
         self.metrics.leader.set(0)
+        self.overrides.follow()
         self.reconciler.follow(self.registry)
         for entry in self.registry:
             self.metrics.forget(entry.key)

@@ -19,7 +19,7 @@ NOTE_LIMIT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Regarding:
-    """The object an Event is about, by default a policy."""
+    """The policy, or another object of ours, that an Event is about."""
 
     key: ObjectKey
     uid: str

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 BACKOFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 GONE: Final = 410
+MISSING: Final = 404
+MISSING_SECONDS: Final = 10.0
+"""How often to look for a resource that is not served."""
 QUIET_SECONDS: Final = 90.0
 """An API server sends a bookmark every minute; a watch that is silent for longer is one whose connection is dead."""
 
@@ -33,11 +36,13 @@ class Watched:
         path: the collection.
         selector: label selector, "" for all.
         metadata_only: have the API server strip everything but metadata.
+        optional: the operator works without this resource, whose CRD may be of a later release than what is installed.
     """
 
     path: str
     selector: str = ""
     metadata_only: bool = False
+    optional: bool = False
 
     @property
     def query(self) -> Mapping[str, str]:
@@ -60,12 +65,14 @@ class Listener:
         deleted: gets the last state of each deleted object.
         listed: gets the version of each list just before its objects are told, and whether what was told before is
             undone: an API server that was restored from a backup counts versions from further back.
+        missing: called when the API server does not know the resource; what was told before stands.
     """
 
     replaced: Callable[[list[Object]], None]
     changed: Callable[[Object], None]
     deleted: Callable[[Object], None]
     listed: Callable[[str, bool], None] = lambda _version, _undone: None
+    missing: Callable[[], None] = lambda: None
 
 
 class WatchExpired(Exception):  # noqa: N818  # not an error: the API server forgot where we were, so list again
@@ -84,17 +91,24 @@ async def watch_forever(
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Keep a listener informed until cancelled; failures are retried with backoff, from a fresh list."""
-    failures, reached = 0, ""
+    failures, reached, missed = 0, "", False
 
     def came(version: str) -> None:
-        nonlocal failures, reached
-        failures, reached = 0, version
+        nonlocal failures, reached, missed
+        failures, reached, missed = 0, version, False
 
     while True:
         try:
             reached = await _list(client, watched, listener, reached)
             await _follow(client, watched, listener, reached, came)
         except (ApiServerError, WatchExpired) as error:
+            if watched.optional and isinstance(error, ApiServerError) and error.status == MISSING:
+                if not missed:
+                    log.warning("%s is not served: apply crds/ of this release to use it", watched.path)
+                missed = True
+                listener.missing()
+                await pause(MISSING_SECONDS)
+                continue
             failures += 1
             log.log(_level(failures), "watch interrupted: %s", error, extra={"path": watched.path})
             asked = error.retry_after if isinstance(error, ApiServerError) else 0.0
