@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,12 +67,17 @@ async def _is_ready(client: httpx.AsyncClient, address: str) -> bool:
 
 
 @asynccontextmanager
-async def operator(stage: Stage, *namespaces: str) -> AsyncIterator[RunningOperator]:
-    """Run the operator for some namespaces while the context is open, under its ServiceAccount."""
-    address = f"127.0.0.1:{_free_port()}"
+async def operator(stage: Stage, *namespaces: str, further: Sequence[str] = ()) -> AsyncIterator[RunningOperator]:
+    """Run the operator for some namespaces while the context is open, under its ServiceAccount.
+
+    `further` are more flags.
+    """
+    address = f"127.0.0.1:{free_port()}"
     flags = ("--allow-probe-cidr", LOOPBACK, "--listen", address, "--namespaces", ",".join(namespaces))
     unlimited = ("--max-policies-per-namespace", "0", "--max-providers-per-namespace", "0")
-    command = python_module("providerswitch", "run", "--kubeconfig", str(stage.kubeconfig), *flags, *unlimited)
+    command = python_module(
+        "providerswitch", "run", "--kubeconfig", str(stage.kubeconfig), *flags, *unlimited, *further
+    )
     began = time.monotonic()
     async with running("operator", command, stage.folder / "operator.log") as child:
         yield RunningOperator(child, address, began)
@@ -105,7 +110,8 @@ async def _called_for_all(child: Child) -> float:
     raise DemoError("the floor closed its output without a word")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

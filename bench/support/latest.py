@@ -10,7 +10,7 @@ PAGE: Final = BENCH.parent / "docs" / "benchmarks.md"
 HEADING: Final = "## Latest figures\n"
 HOLDS: Final = {True: "yes", False: "**no**", None: ""}
 WIDTH: Final = 120
-ORDER: Final = ("switch", "failover", "idle", "selection", "reliability")
+ORDER: Final = ("switch", "failover", "hints", "idle", "selection", "reliability")
 
 
 def table(result: dict[str, Any]) -> str:

@@ -29,6 +29,11 @@ SWITCHES: Final[Mapping[str, tuple[str, str]]] = {
 }
 OTHERS: Final[Mapping[str, tuple[str, str]]] = {
     "SwitchRolledBack": (WARNING, "A switch could not be published completely and was undone."),
+    "DriftCorrected": (
+        WARNING,
+        "Somebody changed or deleted a published object, and it was put right. One Event an hour for each kind.",
+    ),
+    "Adopted": (NORMAL, "An object that was there before was taken over, as its annotation allows."),
     "ProviderDown": (WARNING, "A provider went down. The note has the health class and what the last probe said."),
     "ProviderRateLimited": (WARNING, "A provider asks to be left alone; the note says until when."),
     "ProviderRecovered": (NORMAL, "A provider that was down or rate limited may serve again."),
@@ -74,6 +79,16 @@ def build_events_page() -> str:
             "A `Warning` with the reason and the message of the condition, once for each change: "
             f"{codes(not_ready_reasons())}. [conditions.md](conditions.md) says what to do about each.",
             f"`{SWITCH_REFUSED}` is also told in automatic mode, where it is a reason of FailedOver.",
+        ),
+        section(
+            "Shadow mode",
+            "While `spec.dryRun` is on, the Event of a switch has its usual reason and a note that begins with"
+            " `Shadow: would`.",
+        ),
+        section(
+            "Related object",
+            "`related` of the Event of a switch, a repair or an adoption is the published object, so that"
+            " dashboards of Events can be narrowed to what consumers read. That of a switch in shadow mode has none.",
         ),
         section(
             "Limits",

@@ -28,8 +28,12 @@ ANNOTATIONS: Final = {
         "on a Secret: comma-separated hosts (`host` or `host:port`) that its keys may be sent to, besides the official"
         " hosts of the provider's type"
     ),
+    meta.PUBLISH_ANNOTATION: (
+        'on a Secret: `"true"` lets policies copy its keys into the Secret of their `publish.secret`'
+    ),
     meta.ADOPT_ANNOTATION: (
-        'on a ConfigMap or Service without an owner: `"true"` hands it over to the policy that publishes under its name'
+        'on a ConfigMap, Service or Secret without an owner: `"true"` hands it over to the policy that publishes under'
+        " its name"
     ),
     meta.REVISION_ANNOTATION: "on published objects, written by the operator: the revision that the object carries",
 }

@@ -31,8 +31,10 @@ LABELS: Final = {
     "host": "host and port of the base URL, or the failure domain",
     "tier": codes(Tier),
     "class": codes(HealthClass),
-    "source": "`statuspage`",
+    "source": "`statuspage`, `consumer`",
+    "code": "HTTP status: `202` accepted, `400`, `401`, `403`, `404`, `405`, `408`, `413`, `429`, `503`",
     "verdict": "`good`, `bad`, `none` (nothing to judge: the provider did not answer, or cannot be asked)",
+    "kind": "of the published object: `ConfigMap`, `Service`",
     "error": "`ApiServerError` (the API server), `InvariantError` (a bug), `Unexpected` (a bug)",
 }
 
@@ -57,6 +59,8 @@ QUESTIONS: Final = (
     ("Whose answers are of a quality below 0.7?", "providerswitch_provider_quality_ratio < 0.7"),
     ("How much of the budget of billed requests is used up?",
      "providerswitch_policy_budget_probes / providerswitch_policy_budget_probes_limit"),
+    ("Does anybody report failed calls, and is it let in?",
+     "sum by (code) (increase(providerswitch_hint_requests_total[1h]))"),
     ("How much money did billed requests take today?", "sum by (namespace) (providerswitch_policy_budget_cost)"),
 )  # fmt: skip
 

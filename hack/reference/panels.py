@@ -238,7 +238,7 @@ OPERATOR: Final = Row(
         _series("Failed reconciles", "ApiServerError: the API server; the others are bugs.",
                 "sum by (error) (increase(providerswitch_reconcile_errors_total[$__rate_interval]))", "{{error}}"),
         _series("Repaired drift", "Published objects put right after somebody else's edit.",
-                _events("drift_repairs_total", "namespace, policy"), OF_POLICY),
+                _events("drift_repairs_total", "namespace, policy, kind"), f"{OF_POLICY} {{{{kind}}}}"),
         _series("Hints", "Of status pages, each followed up by a probe.",
                 f"sum by (source) {_grown('providerswitch_hints_total')}", "{{source}}"),
         Panel("Alerts", "What fires now.",

@@ -9,7 +9,8 @@ from typing import Final
 
 from providerswitch.api.status import ConditionType, HealthState
 from providerswitch.core.case import Reason, Trigger
-from providerswitch.core.report import LIMIT_EXCEEDED, SWITCH_REFUSED
+from providerswitch.core.report import CONTESTED, LIMIT_EXCEEDED, SWITCH_REFUSED
+from providerswitch.core.shadow import SHADOW
 from reference.markdown import code, codes, page, section, table
 
 NOTHING: Final = "Nothing."
@@ -134,6 +135,20 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         " key is not sent.",
         "Correct `baseURL`, or have the Secret's owner list the host in its annotation `providerswitch.dev/hosts`.",
     ),
+    "KeyNotPublishable": Text(
+        "False",
+        "`publish.secret` is set, and a Secret with a key does not allow that its keys are copied. That provider is not"
+        " chosen; one that is active stays, with what was last published.",
+        'Have the Secret\'s owner set its annotation `providerswitch.dev/publish` to `"true"`, or remove'
+        " `publish.secret`.",
+    ),
+    "SecretsNotPublished": Text(
+        "False",
+        "`publish.secret` is set, and the operator was not given the right to write Secrets. All else is published;"
+        " what the Secret holds, if it is there, is not kept up to date.",
+        "Have the administrator set the chart's `rbac.publishSecrets: true` (`--publish-secrets`), or remove"
+        " `publish.secret`.",
+    ),
     "TaskNotServed": Text(
         "False",
         "The policy itself is served, but no provider may serve one of its tasks. The task's last choice stays"
@@ -168,8 +183,24 @@ PROBLEMS: Final[Mapping[str, Text]] = {
         " Tried again every 10 s.",
         "Look for an admission webhook, a quota, or another controller that manages the object.",
     ),
+    CONTESTED: Text(
+        "False",
+        "Another writer changes a published object again and again. It is put right every 10 s at most, and consumers"
+        " may read something else meanwhile.",
+        "Stop the other writer, which `message` names where the API server knows it, or choose another name in"
+        " `spec.publish`. It ends by itself when nothing had to be put right for a minute.",
+    ),
 }
 """Further reasons of Ready."""
+SHADOWED: Final[Mapping[str, Text]] = {
+    SHADOW: Text(
+        "True",
+        "Shadow mode (`spec.dryRun`): `message` says which provider would serve. Nothing is published, and what stands"
+        " published (`status.shadow`) stays.",
+        "Nothing. Take out `spec.dryRun` to go live.",
+    ),
+}
+"""The reason of Ready in shadow mode, where nothing is wrong."""
 
 FAILED_OVER: Final[Mapping[str, Text]] = {
     "PrimaryActive": Text("False", "The primary serves."),
@@ -250,13 +281,14 @@ STATES: Final[Mapping[HealthState, str]] = {
 
 def all_reasons() -> Mapping[str, Text]:
     """Return every reason a condition can have."""
-    return {**DECISIONS, **PROBLEMS, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET}
+    return {**DECISIONS, **PROBLEMS, **SHADOWED, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET}
 
 
 def build_conditions_page() -> str:
     """Return the page."""
     ready: dict[str, Text] = {reason: DECISIONS[reason] for reason in Reason}
     ready.update(PROBLEMS)
+    ready.update(SHADOWED)
     serving = (
         Reason.FAILED_OVER,
         Reason.FAILBACK_HELD,

@@ -12,6 +12,7 @@ import ssl
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import certifi
@@ -21,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from providerswitch import __version__
 from providerswitch.api.errors import UserError
 from providerswitch.api.health_check import QualityChecks
-from providerswitch.cli import classify, explain
+from providerswitch.cli import asking, classify, explain
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
 from providerswitch.controller.detours import survey
@@ -29,6 +30,8 @@ from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
+from providerswitch.controller.hints.endpoint import HintParts, build_hint_endpoint
+from providerswitch.controller.history import History, Revisions
 from providerswitch.controller.logs import log_loop_error, set_up_logging
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
@@ -41,7 +44,7 @@ from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.server import build_app, serve
 from providerswitch.controller.settings import Settings, add_flags, read_settings
-from providerswitch.controller.startup import wait_until_usable
+from providerswitch.controller.startup import TO_PUBLISH_SECRETS, needed_for_hints, wait_until_usable
 from providerswitch.controller.switching import Switching
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
@@ -65,7 +68,7 @@ from providerswitch.probes.scheduler import Prober, Scheduler
 from providerswitch.probes.status_page import PageStatus, StatusPages
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.probes.transport import ProbeTransport
-from providerswitch.publish.targets import TargetKey
+from providerswitch.publish.targets import RESOURCES, WITHOUT_SECRETS, TargetKey
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +95,10 @@ def run_verb(flags: argparse.Namespace) -> int:
     try:
         if flags.command == "classify":
             code = classify.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now())
-        else:
+        elif flags.command == "explain":
             code = explain.run(sys.stdin, sys.stdout, sys.stderr, now=utc_now(), path=flags.file, output=flags.output)
+        else:
+            code = asyncio.run(asking.run(flags, sys.stdout, sys.stderr, now=utc_now(), environ=os.environ))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
@@ -117,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     explain.add_flags(command)
+    asking.add_commands(commands, os.environ)
     return parser
 
 
@@ -166,28 +172,52 @@ def open_api(login: Login) -> ApiClient:
 
 
 async def _serve_and_work(settings: Settings, operator: Operator, asking: KubeClient) -> int:
-    app = build_app(operator.metrics.registry, alive=lambda: operator.alive, ready=lambda: operator.ready)
-    server = await serve(app, *settings.listen)
+    take_hints(settings, operator, asking)
 
     def take_signals() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
 
-    work = asyncio.create_task(_work(operator, asking, take_signals))
-    take_signals()
-    try:
-        return await work
-    except asyncio.CancelledError:
-        log.info("stopped; what is published stays published")
-        return 0
-    finally:
-        await server.cleanup()
+    async with AsyncExitStack() as servers:
+        app = build_app(operator.metrics.registry, alive=lambda: operator.alive, ready=lambda: operator.ready)
+        servers.push_async_callback((await serve(app, *settings.listen)).cleanup)
+        if operator.hints:
+            servers.push_async_callback((await operator.hints.serve()).cleanup)
+        work = asyncio.create_task(_work(settings, operator, asking, take_signals))
+        take_signals()
+        try:
+            return await work
+        except asyncio.CancelledError:
+            log.info("stopped; what is published stays published")
+            return 0
 
 
-async def _work(operator: Operator, asking: KubeClient, take_signals: Callable[[], None]) -> int:
+def take_hints(settings: Settings, operator: Operator, asking: KubeClient) -> None:
+    """Give the operator an endpoint for hints, if it is to have one.
+
+    Raises:
+        UserError: a setting cannot be used.
+    """
+    parts = HintParts(
+        asking=LanedClient(asking),
+        writing=operator.client,
+        registry=operator.registry,
+        reconciler=operator.reconciler,
+        scheduler=operator.scheduler,
+        metrics=operator.metrics,
+        ready=lambda: operator.ready,
+        clock=utc_now,
+        seconds=seconds_since_boot,
+    )
+    operator.hints = build_hint_endpoint(settings.hints, parts)
+
+
+async def _work(settings: Settings, operator: Operator, asking: KubeClient, take_signals: Callable[[], None]) -> int:
     log.info("providerswitch %s starts at %s", __version__, operator.login.server)
     lease = operator.election.key if operator.election else None
-    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease)
+    further = TO_PUBLISH_SECRETS if operator.children.include_secrets else ()
+    once = needed_for_hints(settings.hints)
+    await wait_until_usable(asking, operator.login.server, operator.namespaces, lease, further=further, once=once)
     try:
         await operator.run(take_signals)
     except ExceptionGroup:
@@ -234,7 +264,7 @@ def build_operator(
     def wake(entry: Entry) -> None:
         late[0].reconciler.wake(entry)
 
-    children = Children(on_child)
+    children = Children(on_child, RESOURCES if settings.publish_secrets else WITHOUT_SECRETS)
     registry = Registry(wake, settings.limits)
     secrets = SecretStore(client, registry.secret_changed)
     connect = transport_factory(AddressRules(settings.allowed_networks), context, read_proxies(os.environ))
@@ -243,6 +273,7 @@ def build_operator(
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
     reporter = Reporter(client, metrics, utc_now, socket.gethostname())
     rehearsing = Rehearsing(utc_now, wake)
+    revisions = Revisions()
     scribe = Scribe(client, utc_now, socket.gethostname(), settings.keep_finished, registry.uid_of)
     overrides = Overrides(registry, wake, scribe, metrics, settings.longest_override)
     parts = Parts(
@@ -252,6 +283,7 @@ def build_operator(
         children=children,
         publisher=Publisher(switching, children, metrics, utc_now),
         reporter=reporter,
+        history=History(client, revisions, utc_now),
         metrics=metrics,
         evidence=evidence,
         rehearsing=rehearsing,
@@ -277,6 +309,7 @@ def build_operator(
         reconciler,
         children,
         secrets,
+        revisions,
         scheduler,
         evidence,
         overrides,

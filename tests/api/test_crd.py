@@ -12,15 +12,15 @@ from tests.support.policies import build_policy, build_provider
 from tests.support.repository import ROOT
 
 from providerswitch.api import meta
-from providerswitch.api.crd import LIST_MAPS, build_crd, structural
+from providerswitch.api.crd import KINDS, LIST_MAPS, build_crd, build_crds, structural
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.rules import RULES
-from providerswitch.api.status import PolicyStatus
 
 CRD = build_crd()
 (VERSION,) = CRD["spec"]["versions"]
-SPEC: Schema = VERSION["schema"]["openAPIV3Schema"]["properties"]["spec"]
-STATUS: Schema = VERSION["schema"]["openAPIV3Schema"]["properties"]["status"]
+ROOTS: dict[str, Schema] = {
+    kind.root: build_crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] for kind in KINDS
+}
 
 UNDERSTOOD = frozenset(
     {
@@ -39,8 +39,16 @@ def walk(node: Schema, path: str) -> Iterator[tuple[str, Schema]]:
         yield from walk(child, path + name)
 
 
-NODES = dict([*walk(SPEC, "spec"), *walk(STATUS, "status")])
-MODELS: dict[str, type[BaseModel]] = {"spec": PolicySpec, "status": PolicyStatus}
+NODES = {
+    path: node
+    for root, parts in ROOTS.items()
+    for part in ("spec", "status")
+    for path, node in walk(parts[part], f"{root}{part}")
+}
+MODELS: dict[str, type[BaseModel]] = {
+    **{f"{kind.root}spec": kind.spec for kind in KINDS},
+    **{f"{kind.root}status": kind.status for kind in KINDS},
+}
 
 
 def nodes(kind: str) -> dict[str, Schema]:
@@ -55,11 +63,12 @@ def test_the_committed_crd_is_the_one_that_the_models_give() -> None:
     assert {path: path.read_text() for path in texts} == texts, "run make generated"
 
 
-def test_what_is_installed_and_what_is_in_crds_is_one_crd() -> None:
-    (file,) = (ROOT / "crds").glob("*.yaml")
+def test_what_is_installed_and_what_is_in_crds_are_the_same_crds() -> None:
+    files = [yaml.safe_load(file.read_text()) for file in (ROOT / "crds").glob("*.yaml")]
     installed = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
-    assert yaml.safe_load(file.read_text()) == CRD
-    assert [obj for obj in installed if obj["kind"] == "CustomResourceDefinition"] == [CRD]
+    assert len(files) == len(KINDS)
+    assert all(crd in files for crd in build_crds())
+    assert [obj for obj in installed if obj["kind"] == "CustomResourceDefinition"] == list(build_crds())
 
 
 def test_the_kind_is_known_under_the_names_of_the_api() -> None:
@@ -72,8 +81,14 @@ def test_the_kind_is_known_under_the_names_of_the_api() -> None:
 
 
 def test_the_columns_are_those_of_the_design_in_its_order() -> None:
-    names = [column["name"].upper() for column in VERSION["additionalPrinterColumns"]]
+    columns = VERSION["additionalPrinterColumns"]
+    names = [column["name"].upper() for column in columns if not column.get("priority")]
     assert names == ["PRIMARY", "ACTIVE", "READY", "FAILEDOVER", "REASON", "AGE"]
+
+
+def test_only_the_wide_view_tells_of_shadow_mode() -> None:
+    wide = [column["name"] for column in VERSION["additionalPrinterColumns"] if column.get("priority")]
+    assert wide == ["DryRun"]
 
 
 def test_the_columns_point_at_fields_that_there_are() -> None:
@@ -136,7 +151,8 @@ def test_each_rule_has_a_text_of_its_own_and_a_reason_for_programs() -> None:
 
 
 def test_what_the_operator_writes_has_no_defaults() -> None:
-    assert [path for path, node in NODES.items() if path.startswith("status.") and "default" in node] == []
+    written = {path: node for path, node in NODES.items() if path.rpartition(":")[2].startswith("status.")}
+    assert [path for path, node in written.items() if "default" in node] == []
 
 
 def test_a_policy_that_nobody_has_looked_at_is_told_from_one_that_is_up_to_date() -> None:
@@ -166,7 +182,7 @@ def fill(value: Any, node: Schema) -> Any:
 
 def test_the_api_server_fills_in_what_the_models_default_to() -> None:
     written = build_policy("p", "n", build_provider("openai"), healthCheck={"generation": {}})["spec"]
-    filled = fill(written, SPEC)
+    filled = fill(written, NODES["spec"])
     assert filled["healthCheck"]["interval"] == "30s"
     assert filled["healthCheck"]["generation"] == {"interval": "10m"}
     assert filled["failover"]["blacklistDuration"] == "300s"
@@ -184,4 +200,4 @@ def test_defaults_are_of_the_type_of_their_field() -> None:
 def test_a_schema_is_made_anew_each_time() -> None:
     first = structural(PolicySpec, "spec")
     first["properties"].clear()
-    assert structural(PolicySpec, "spec") == SPEC
+    assert structural(PolicySpec, "spec") == NODES["spec"]

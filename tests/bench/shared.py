@@ -8,6 +8,7 @@ FOLDER = ROOT / "bench"
 if str(FOLDER) not in sys.path:
     sys.path.append(str(FOLDER))
 
+import hints  # noqa: E402 - needs the path above
 import reliability  # noqa: E402 - needs the path above
 import selection  # noqa: E402 - needs the path above
 from support import (  # noqa: E402 - needs the path above
@@ -36,6 +37,7 @@ __all__ = [
     "dice",
     "figures",
     "haproxy",
+    "hints",
     "incidents",
     "latest",
     "machine",

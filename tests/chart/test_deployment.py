@@ -29,6 +29,7 @@ def test_the_image_is_pulled_as_the_values_say() -> None:
     assert rendered.pod["imagePullSecrets"] == [{"name": "registry"}]
 
 
+HINTS = {"enabled": True, "tls": {"secretName": "hints-tls"}}
 BY_VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "--kubeconfig": ({"extraArgs": ["--kubeconfig=/etc/remote"]}, "--kubeconfig=/etc/remote"),
     "--namespaces": ({"watch": {"namespaces": ["a", "b"]}}, "--namespaces=a,b"),
@@ -47,6 +48,13 @@ BY_VALUES: dict[str, tuple[dict[str, Any], str]] = {
         "--max-policies-per-namespace=1000000",
     ),
     "--max-providers-per-namespace": ({"limits": {"providersPerNamespace": 0}}, "--max-providers-per-namespace=0"),
+    "--publish-secrets": ({"rbac": {"publishSecrets": True}}, "--publish-secrets"),
+    "--hints-listen": ({"hints": HINTS, "listen": {"host": "[::]"}}, "--hints-listen=[::]:8443"),
+    "--hints-cert": ({"hints": HINTS}, "--hints-cert=/etc/providerswitch/hints/tls.crt"),
+    "--hints-key": ({"hints": HINTS}, "--hints-key=/etc/providerswitch/hints/tls.key"),
+    "--hints-insecure": ({"hints": {"enabled": True, "insecure": True}}, "--hints-insecure"),
+    "--hints-service": ({"hints": HINTS}, "--hints-service=providerswitch-system/providerswitch-hints"),
+    "--pod-ip": ({"extraArgs": ["--pod-ip=10.0.0.1"]}, "--pod-ip=10.0.0.1"),
     "--max-override-duration": ({"operations": {"maxOverrideDuration": "2h"}}, "--max-override-duration=2h"),
     "--keep-finished": ({"operations": {"keepFinished": "720h"}}, "--keep-finished=720h"),
     "--log-level": ({"log": {"level": "warning"}}, "--log-level=warning"),

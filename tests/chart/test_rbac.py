@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.chart.rendering import NAMESPACE, Object, render
 
-from providerswitch.controller.startup import NEEDED, Permission, needed_for
+from providerswitch.controller.startup import NEEDED, TO_PUBLISH_SECRETS, Permission, needed_for
 from providerswitch.kube.objects import ObjectKey
 
 CLUSTERS = {"ClusterRole", "ClusterRoleBinding"}
@@ -33,6 +33,15 @@ def test_for_all_namespaces_the_operator_gets_a_cluster_role() -> None:
     binding = rendered.one("ClusterRoleBinding")
     assert binding["roleRef"]["name"] == "providerswitch"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "providerswitch", "namespace": NAMESPACE}]
+
+
+@pytest.mark.parametrize(("namespaces", "kind"), [([], "ClusterRole"), (["team-a"], "Role")], ids=str)
+def test_it_may_write_secrets_only_if_the_administrator_says_so(namespaces: list[str], kind: str) -> None:
+    values = {"watch": {"namespaces": namespaces}, "leaderElection": {"enabled": False}, "replicas": 1}
+    rendered = render(rbac={"publishSecrets": True}, **values)
+    assert granted(named(rendered.all(kind), "providerswitch")) == {*NEEDED, *TO_PUBLISH_SECRETS}
+    assert "--publish-secrets" in rendered.args
+    assert "--publish-secrets" not in render(**values).args
 
 
 def test_for_some_namespaces_it_gets_a_role_in_each_of_them_and_none_in_the_cluster() -> None:

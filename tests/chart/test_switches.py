@@ -8,7 +8,7 @@ from tests.chart.rendering import NAMESPACE, render
 from tests.support.helm import CHART
 from tests.support.repository import ROOT
 
-from providerswitch.api.crd import KINDS, build_crd
+from providerswitch.api.crd import build_crds
 
 METRICS = {"port": "http", "path": "/metrics", "honorLabels": True}
 
@@ -156,17 +156,16 @@ def test_the_service_serves_the_metrics_on_the_port_you_choose() -> None:
     assert service["metadata"]["labels"]["c"] == "d"
 
 
-def test_the_crd_of_the_chart_is_the_one_that_the_models_give() -> None:
-    rendered = {crd["metadata"]["name"]: crd["spec"] for crd in render(crds={}).all("CustomResourceDefinition")}
-    built = [build_crd(kind) for kind in KINDS]
-    assert rendered == {crd["metadata"]["name"]: crd["spec"] for crd in built}
+def test_the_crds_of_the_chart_are_those_that_the_models_give() -> None:
+    installed = {crd["metadata"]["name"]: crd["spec"] for crd in render(crds={}).all("CustomResourceDefinition")}
+    assert installed == {crd["metadata"]["name"]: crd["spec"] for crd in build_crds()}
     assert len(list((CHART / "templates").glob("crd-*"))) == len(list((ROOT / "crds").iterdir()))
 
 
 @pytest.mark.parametrize(("keep", "annotations"), [(True, {"helm.sh/resource-policy": "keep"}), (False, None)])
-def test_the_crd_stays_at_an_uninstall_unless_that_is_switched_off(
+def test_the_crds_stay_at_an_uninstall_unless_that_is_switched_off(
     keep: bool,  # noqa: FBT001  # a column of the table
     annotations: dict[str, str] | None,
 ) -> None:
-    for crd in render(crds={"install": True, "keep": keep}).all("CustomResourceDefinition"):
-        assert crd["metadata"].get("annotations") == annotations
+    crds = render(crds={"install": True, "keep": keep}).all("CustomResourceDefinition")
+    assert [crd["metadata"].get("annotations") for crd in crds] == [annotations] * 3

@@ -25,6 +25,7 @@ from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
+from providerswitch.controller.history import History, Revisions
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.operator import Operator
 from providerswitch.controller.override_desk import Scribe
@@ -44,11 +45,12 @@ from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.drill import DrillProber
 from providerswitch.probes.scheduler import Prober, Scheduler
 from providerswitch.probes.target import ProbeTarget
-from providerswitch.publish.targets import RESOURCES, TargetKey
+from providerswitch.publish.targets import RESOURCES, WITHOUT_SECRETS, TargetKey
 
 NAMESPACE = "team-a"
 POLICY = "assistant"
 CONFIG_MAP = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{POLICY}-provider"
+PUBLISHED_SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/{POLICY}-llm"
 SERVICE = f"/api/v1/namespaces/{NAMESPACE}/services/llm"
 STATUS = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.POLICY_PLURAL}/{POLICY}/status"
 KEY = ObjectKey(NAMESPACE, POLICY)
@@ -210,19 +212,21 @@ class Cluster:
     pages: Wishes = field(default_factory=Wishes)
     sources: PlayedSources = field(default_factory=PlayedSources)
     limits: Limits = UNLIMITED
+    publishes_secrets: bool = False
     keep_finished: timedelta = timedelta(hours=24)
     longest_override: timedelta = timedelta(hours=24)
     operator: Operator = field(init=False)
     switching: Switching = field(init=False)
 
     def __post_init__(self) -> None:
-        children = Children(self._on_child)
+        children = Children(self._on_child, RESOURCES if self.publishes_secrets else WITHOUT_SECRETS)
         registry = Registry(self._wake, self.limits)
         scheduler = Scheduler(self._open, self._on_outcome, clock=loop_clock, jitter=lambda _span: timedelta(0))
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
         secrets = SecretStore(self.api, registry.secret_changed)
         rehearsing = Rehearsing(loop_clock, self._wake)
         evidence = Evidence(self.quality, self.pages, self.sources)
+        revisions = Revisions()
         scribe = Scribe(self.api, loop_clock, "played", self.keep_finished, registry.uid_of)
         overrides = Overrides(registry, self._wake, scribe, self.metrics, self.longest_override)
         parts = Parts(
@@ -232,6 +236,7 @@ class Cluster:
             children=children,
             publisher=Publisher(self.switching, children, self.metrics, loop_clock),
             reporter=Reporter(self.api, self.metrics, loop_clock, "played"),
+            history=History(self.api, revisions, loop_clock),
             metrics=self.metrics,
             evidence=evidence,
             rehearsing=rehearsing,
@@ -253,6 +258,7 @@ class Cluster:
             reconciler,
             children,
             secrets,
+            revisions,
             scheduler,
             evidence,
             overrides,

@@ -150,3 +150,13 @@ def test_what_a_restored_backup_holds_is_believed_though_much_was_written_since(
 
     assert undone == [True]
     assert version(watched.children.get(TARGET) or {}) == "50"
+
+
+def test_the_keys_in_a_secret_cannot_be_printed_however_they_came_in() -> None:
+    watched, target = Watched(), TargetKey("Secret", TARGET.key)
+    for take in (watched.children.keep, watched.children.listener("Secret").changed):
+        take({**config_map(1), "kind": "Secret", "data": {"LLM_API_KEY": "c2stc2VjcmV0"}})
+        kept = watched.children.get(target)
+        assert kept
+        assert kept["data"] == {"LLM_API_KEY": "c2stc2VjcmV0"}
+        assert "c2stc2VjcmV0" not in f"{kept} {kept!r}"

@@ -38,7 +38,7 @@ NAMES = {
     "providerswitch_policies": (),
     "providerswitch_policies_over_limit": ("namespace",),
     "providerswitch_frozen": (),
-    "providerswitch_drift_repairs": ("namespace", "policy"),
+    "providerswitch_drift_repairs": ("namespace", "policy", "kind"),
     "providerswitch_reconciles": (),
     "providerswitch_reconcile_errors": ("error",),
     "providerswitch_config_load_duration_seconds": (),
@@ -54,7 +54,7 @@ NAMES = {
     **{f"providerswitch_policy_{name}": ("namespace", "policy") for name in (
         "observed_seconds", "down_seconds", "failures", "mtbf_seconds", "mttr_seconds", "availability_ratio",
         "redundancy", "fault_tolerance", "switch_held", "budget_probes", "budget_cost", "budget_probes_limit",
-        "budget_cost_limit", "watched_seconds", "unserved_seconds",
+        "budget_cost_limit", "watched_seconds", "unserved_seconds", "shadow",
     )},
 }  # fmt: skip
 """What dashboards and alerts of users rest on; a counter's name gets `_total` when it is shown."""
@@ -178,7 +178,7 @@ async def test_a_deleted_policy_takes_all_its_series_with_it_and_no_others(clust
     for name in (POLICY, "other"):
         cluster.put(policy(name=name, uid=f"uid-of-{name}"))
     await asyncio.sleep(1)
-    cluster.metrics.drift.labels(*WHOSE.values()).inc()
+    cluster.metrics.drift.labels(*WHOSE.values(), "ConfigMap").inc()
     assert {**WHOSE} in series(cluster.metrics)
     cluster.delete(policy(uid=f"uid-of-{POLICY}"))
     await asyncio.sleep(60)

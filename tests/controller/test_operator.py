@@ -30,7 +30,7 @@ class WatchedApi(PlayedApi):
         self.lists: Callable[[str], int | None] = lambda _path: None
 
     async def request(self, method: str, path: str, **rest: Any) -> Object:
-        if method == "GET" and path.count("/") == 3:  # a collection of all namespaces
+        if method == "GET" and (path.count("/") == 3 or path == "/apis/apps/v1/controllerrevisions"):  # all namespaces
             status = self.lists(path)
             if status is not None:
                 raise ApiServerError(rest["what"], status or None)

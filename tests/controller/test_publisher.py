@@ -40,8 +40,8 @@ def data(cluster: Cluster) -> dict[str, str]:
     return found
 
 
-def drifts(cluster: Cluster) -> float | None:
-    return cluster.value("providerswitch_drift_repairs_total", **WHOSE)
+def drifts(cluster: Cluster, kind: str = "ConfigMap") -> float | None:
+    return cluster.value("providerswitch_drift_repairs_total", kind=kind, **WHOSE)
 
 
 async def edit(cluster: Cluster, path: str, kind: str, **fields: Any) -> None:
@@ -101,7 +101,7 @@ async def test_a_deleted_object_comes_back_and_counts_as_drift(cluster: Cluster)
     await asyncio.sleep(1)
 
     assert SERVICE in cluster.api.objects
-    assert drifts(cluster) == 1
+    assert (drifts(cluster, "Service"), drifts(cluster)) == (1, None)
 
 
 async def test_a_changed_model_of_the_active_provider_is_a_new_revision_and_no_switch(cluster: Cluster) -> None:

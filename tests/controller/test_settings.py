@@ -7,8 +7,10 @@ from ipaddress import ip_network
 
 import pytest
 
+from providerswitch.controller.hints.settings import HintSettings
 from providerswitch.controller.settings import FLAGS, Settings, add_flags, read_settings
 from providerswitch.core.limits import Limits
+from providerswitch.kube.objects import ObjectKey
 
 GOOD = {
     "--kubeconfig": ("/somewhere/kubeconfig", {"kubeconfig": "/somewhere/kubeconfig"}),
@@ -23,6 +25,13 @@ GOOD = {
     "--lease-name": ("ours", {"lease_name": "ours"}),
     "--lease-namespace": ("infra", {"lease_namespace": "infra"}),
     "--lease-duration": ("1m", {"lease_seconds": 60.0}),
+    "--publish-secrets": ("true", {"publish_secrets": True}),
+    "--hints-listen": ("[::]:8443", {"hints": HintSettings(listen=("::", 8443))}),
+    "--hints-cert": ("/tls/tls.crt", {"hints": HintSettings(certificate="/tls/tls.crt")}),
+    "--hints-key": ("/tls/tls.key", {"hints": HintSettings(key="/tls/tls.key")}),
+    "--hints-insecure": ("true", {"hints": HintSettings(insecure=True)}),
+    "--hints-service": ("infra/hints", {"hints": HintSettings(service=ObjectKey("infra", "hints"))}),
+    "--pod-ip": ("10.0.0.1", {"hints": HintSettings(pod_ip="10.0.0.1")}),
     "--max-override-duration": ("2h", {"longest_override": timedelta(hours=2)}),
     "--keep-finished": ("720h", {"keep_finished": timedelta(hours=720)}),
     "--log-level": ("debug", {"log_level": "debug"}),
@@ -48,10 +57,20 @@ BAD = [
     ("--max-providers-per-namespace", "1.5", '"1.5" is not a number'),
     ("--max-providers-per-namespace", "1" * 10, '"1111111111" is not a number'),
     ("--leader-elect", "perhaps", '"perhaps" is neither true nor false'),
+    ("--publish-secrets", "yes", '"yes" is neither true nor false'),
     ("--lease-name", "Our Lease", '"Our Lease" is not the name of a Lease'),
     ("--lease-namespace", "A", '"A" is not the name of a namespace'),
     ("--lease-duration", "10", '"10" is not a duration from 2s to 600s'),
     ("--lease-duration", "1s", '"1s" is not a duration from 2s to 600s'),
+    ("--hints-listen", "8443", '"8443" is not HOST:PORT'),
+    ("--hints-insecure", "yes", '"yes" is neither true nor false'),
+    (
+        "--hints-service",
+        "hints",
+        '"hints" is not NAMESPACE/NAME of a Service; write for example providerswitch-system/',
+    ),
+    ("--hints-service", "a/b/c", '"a/b/c" is not NAMESPACE/NAME of a Service'),
+    ("--hints-service", "infra/", '"infra/" is not NAMESPACE/NAME of a Service'),
     ("--max-override-duration", "59s", '"59s" is not a duration from 1m to 24h; write for example 12h'),
     ("--max-override-duration", "24h1s", '"24h1s" is not a duration from 1m to 24h'),
     ("--keep-finished", "1", '"1" is not a duration from 1m to 720h'),
@@ -122,6 +141,7 @@ def test_the_flag_wins_over_the_environment(flag: str) -> None:
         "--max-providers-per-namespace": "7",
         "--leader-elect": "false",
         "--lease-duration": "3s",
+        "--publish-secrets": "true",
         "--max-override-duration": "3h",
         "--keep-finished": "4h",
         "--log-level": "error",

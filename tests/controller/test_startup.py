@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from providerswitch.api.errors import ApiServerError
-from providerswitch.controller.startup import NEEDED, find_obstacle, wait_until_usable
+from providerswitch.controller.startup import NEEDED, TO_PUBLISH_SECRETS, Permission, find_obstacle, wait_until_usable
 from providerswitch.kube.client import JSON, KubeClient, Object
 
 pytestmark = pytest.mark.looptime(start=0)
@@ -66,6 +66,16 @@ async def test_each_missing_right_is_named(client: Asked, right: object) -> None
 
     assert f"lacks permissions in all namespaces: {right}. " in told
     assert "manifests/install.yaml" in told
+
+
+@pytest.mark.parametrize("right", TO_PUBLISH_SECRETS, ids=str)
+async def test_rights_to_write_secrets_are_asked_for_where_they_are_published_and_nowhere_else(
+    client: Asked, right: Permission
+) -> None:
+    client.denied = {("", right.verb, "secrets")}
+
+    assert await obstacle(client) == ""
+    assert f": {right}. " in (await find_obstacle(client, SERVER, (), further=TO_PUBLISH_SECRETS) or "")
 
 
 async def test_rights_are_asked_for_in_the_namespaces_that_are_served(client: Asked) -> None:

@@ -236,7 +236,7 @@ async def test_weights_of_the_others_grow_when_one_falls_out_and_it_is_eased_in_
     ]
     assert len(revisions) == 5, "each change of the weights is a revision"
     assert switches(cluster) == [(None, "main", "Initial")], "and none of them a switch"
-    assert counted(cluster, "drift_repairs_total") == 0
+    assert counted(cluster, "drift_repairs_total", kind="ConfigMap") == 0
 
 
 async def test_the_largest_share_is_the_active_provider(cluster: Cluster) -> None:
@@ -293,7 +293,7 @@ async def test_a_step_of_the_ramp_during_a_restart_is_a_new_revision_and_no_drif
     await asyncio.sleep(30)
     assert document(successor)["weights"] == {"main": 77, "second": 10, "third": 13}
     assert int(keys(successor)["LLM_REVISION"]) == before + 1
-    assert counted(successor, "drift_repairs_total") == 0
+    assert counted(successor, "drift_repairs_total", kind="ConfigMap") == 0
     await successor.stop()
 
 

@@ -135,7 +135,7 @@ async def test_a_switch_of_a_task_that_was_half_applied_goes_on_with_its_revisio
 
     assert set(served(api, broken)) == {(before + 1, "a")}
     assert len(served(api, broken)) > 0
-    assert counted(cluster, "drift_repairs_total") == 0
+    assert counted(cluster, "drift_repairs_total", kind="ConfigMap") == 0
     assert told(cluster)[0] == ("embed", "c", "a", "Succeeded")
     assert cluster.status["revision"] == before + 1
 

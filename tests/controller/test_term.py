@@ -1,6 +1,7 @@
 """Beginning and ending to lead, in virtual time: what is taken over, what was known already, and what is left alone."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -151,4 +152,15 @@ async def test_a_policy_that_its_watch_has_not_told_of_is_taken_over_too() -> No
     await term.begin()
     await asyncio.sleep(5)
     assert objects[CONFIG_MAP.replace(POLICY, "newcomer")]["data"]["LLM_PROVIDER"] == "openai"
+    await cluster.stop()
+
+
+async def test_whoever_begins_to_lead_says_so_once_it_does() -> None:
+    cluster, term = replica({})
+    told: list[bool] = []
+    listening = replace(term, begun=lambda: told.append(cluster.operator.reconciler.leading))
+    await asyncio.sleep(10)
+    assert told == []
+    await listening.begin()
+    assert told == [True]
     await cluster.stop()

@@ -6,7 +6,7 @@ import pytest
 from tests.support.policies import build_policy, build_provider
 
 from providerswitch.api.policy import PolicySpec
-from providerswitch.controller.wanted import Wanted, cadence_of, may_receive_key, secrets_of, want
+from providerswitch.controller.wanted import Wanted, cadence_of, find_mistakes, may_receive_key, secrets_of, want
 from providerswitch.core.report import Problem
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.kube.secrets import SecretValue
@@ -191,3 +191,45 @@ def test_a_fast_interval_longer_than_the_interval_is_cut_to_it() -> None:
     check = spec(build_provider("openai"), healthCheck={"interval": "2s", "fastInterval": "1m"}).health_check
 
     assert cadence_of(check, billed=True).fast_interval == check.interval
+
+
+COPIES = {"publish": {"secret": {"name": "published"}}}
+
+
+def copied(secrets: dict[ObjectKey, SecretValue | None], *, allowed: bool = True) -> Wanted:
+    provider = build_provider("openai", auth=AUTH)
+    return want(spec(provider, **COPIES), "team-a", secrets, publishes_secrets=allowed)
+
+
+def test_a_key_is_copied_only_if_its_secret_says_so() -> None:
+    told = copied(secret()).problems["openai"]
+
+    assert told == Problem(
+        "KeyNotPublishable",
+        'Secret "llm-keys" in "team-a" does not allow its keys to be copied into the Secret of spec.publish.secret '
+        "(spec.providers[0].auth). Have its owner set its annotation providerswitch.dev/publish to "
+        '"true", or remove spec.publish.secret.',
+    )
+    assert copied({KEYS: SecretValue({"openai": SECRET_TEXT}, frozenset(), publishable=True)}).problems == {}
+
+
+def test_a_key_that_may_not_be_copied_is_still_probed_with() -> None:
+    assert copied(secret()).targets["openai"].key == SecretKey(SECRET_TEXT)
+
+
+def test_the_consent_is_only_asked_for_where_keys_are_copied() -> None:
+    assert copied(secret(), allowed=False).problems == {}
+    assert wanted(build_provider("openai", auth=AUTH), secret()).problems == {}
+
+
+def test_what_is_wrong_with_the_key_itself_is_told_first() -> None:
+    assert copied({KEYS: None}).problems["openai"].reason == "SecretNotFound"
+
+
+def test_a_policy_is_told_that_this_operator_publishes_no_secrets() -> None:
+    asked, unasked = spec(build_provider("openai"), **COPIES), spec(build_provider("openai"))
+    (told,) = find_mistakes(asked)
+
+    assert told.reason == "SecretsNotPublished"
+    assert "rbac.publishSecrets: true" in told.message
+    assert find_mistakes(asked, publishes_secrets=True) == find_mistakes(unasked) == ()

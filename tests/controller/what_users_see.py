@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, POLICY, Cluster, played, policy
+from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, POLICY, PUBLISHED_SECRET, Cluster, played, policy
 from tests.support.virtual_time import EPOCH
 
 from providerswitch.kube.client import Object
@@ -77,9 +77,11 @@ def since_epoch(year: int, month: int, day: int, hour: int = 0, minute: int = 0)
 async def restart(cluster: Cluster, obj: Object) -> Cluster:
     """End the operator and start the next, which finds the stored status and the published objects."""
     await cluster.stop()
-    successor = Cluster(api=cluster.api, providers=cluster.providers)
-    if CONFIG_MAP in successor.api.objects:
-        successor.show("ConfigMap", CONFIG_MAP)
+    secrets_too = cluster.publishes_secrets
+    successor = Cluster(api=cluster.api, providers=cluster.providers, publishes_secrets=secrets_too)
+    for kind, path in (("ConfigMap", CONFIG_MAP), *((("Secret", PUBLISHED_SECRET),) if secrets_too else ())):
+        if path in successor.api.objects:
+            successor.show(kind, path)
     successor.put({**obj, "status": cluster.status})
     successor.show_overrides()
     successor.start()

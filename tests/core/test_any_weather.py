@@ -1,5 +1,6 @@
 """Whatever happens to a policy and its providers, in whatever order: what never happens, and what always does."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
@@ -14,13 +15,14 @@ from providerswitch.core.case import Trigger
 from providerswitch.core.decide import FOR_THE_BETTER, decide
 from providerswitch.core.flapping import FlapRules
 from providerswitch.core.memory import SWITCHES_KEPT
-from providerswitch.core.narrate import condition
+from providerswitch.core.narrate import SWITCH_REASONS, condition
 from providerswitch.core.outcome import Tier
 
 NAMES = ("openai", "anthropic", "google", "jina")
 BY_A_PERSON = {Trigger.INITIAL, Trigger.MANUAL_SWITCH, Trigger.SPEC_CHANGE}
 """Triggers that manual mode knows; a provider that a person removes is a person's switch too."""
 
+SWITCH_EVENTS = set(SWITCH_REASONS.values())
 ACTIVE = "whoever serves"
 LONGEST_BLACKLIST = 80
 """Minutes: sixteen times that of a first relapse."""
@@ -36,6 +38,7 @@ class AnyWeather(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(NAMES)
+        self.twin = World(NAMES, dry_run=True)
         self.judged = 0
 
     @initialize(
@@ -49,6 +52,7 @@ class AnyWeather(RuleBasedStateMachine):
     )
     def begins(self, count: int, mode: Mode, failback: Mode, in_trouble: set[str], flap_rules: FlapRules) -> None:
         self.world = World(NAMES[:count], mode=mode, failback=failback, flap_rules=flap_rules)
+        self.twin = World(NAMES[:count], dry_run=True)
         self.settles()
         for name in self.world.order:
             kind = HealthClass.SERVER_ERROR if name in in_trouble else HealthClass.HEALTHY
@@ -59,6 +63,7 @@ class AnyWeather(RuleBasedStateMachine):
         world, before = self.world, self.world.status
         active, frozen, wish = world.active, world.frozen, world.wish
         world.reconcile()
+        self.the_twin_settles()
         if frozen and active:
             assert world.active == active, "a freeze holds what is"
         if wish and not frozen and world.primary in world.fit():
@@ -68,6 +73,14 @@ class AnyWeather(RuleBasedStateMachine):
             same = was is not None and was.status == now.status
             moved = was is None or was.last_transition_time != now.last_transition_time
             assert not (same and moved), "the time of a condition moves with its status alone"
+
+    def the_twin_settles(self) -> None:
+        """The same policy in shadow mode sees the same, and remembers by itself."""
+        world, twin = self.world, self.twin
+        twin.now, twin.order, twin.token, twin.flap_rules = world.now, world.order, world.token, world.flap_rules
+        twin.mode, twin.failback, twin.config_errors = world.mode, world.failback, dict(world.config_errors)
+        twin.healths, twin.hosts = dict(world.healths), dict(world.hosts)
+        twin.reconcile()
 
     @rule(name=providers, kind=st.sampled_from(HealthClass), tier=st.sampled_from(Tier), wait=waits)
     def answers(self, name: str, kind: HealthClass, tier: Tier, wait: timedelta | None) -> None:
@@ -143,6 +156,7 @@ class AnyWeather(RuleBasedStateMachine):
     def the_operator_restarts(self) -> None:
         frozen, before = self.world.frozen, (self.world.active, self.world.memory.revision)
         self.world.restart()
+        self.twin.restart()
         self.settles()
         assert frozen or (self.world.active, self.world.memory.revision) == before, "a restart changes nothing"
 
@@ -198,6 +212,20 @@ class AnyWeather(RuleBasedStateMachine):
         assert self.world.memory.revision == self.world.status.switching.total == len(self.world.switches)
         assert self.world.active == (made[0].to if made else None), "active changes by switches alone"
         assert all(switch.reason and switch.trigger in set(Trigger) for switch in made[:1])
+
+    @invariant()
+    def shadow_mode_decides_the_same_and_counts_none_of_it(self) -> None:
+        world, twin = self.world, self.twin
+        ours, theirs = (
+            [switch.model_copy(update={"outcome": ""}) for _, switch in each.switches] for each in (world, twin)
+        )
+        assert theirs == ours
+        assert replace(decide(twin.case()), rule="") == replace(decide(world.case()), rule="")
+        assert twin.status.switching.total == 0
+        live, shadow = (condition(each.status, ConditionType.READY) for each in (world, twin))
+        if live and shadow:
+            assert (shadow.status, shadow.reason) == (live.status, "Shadow" if live.status == "True" else live.reason)
+        assert all(event.note.startswith("Shadow: would") for event in twin.events if event.reason in SWITCH_EVENTS)
 
     @invariant()
     def the_choice_is_never_empty_again(self) -> None:

@@ -35,7 +35,7 @@ class TestWhileItHolds:
             Trigger.OVERRIDE,
             Reason.OVERRIDDEN,
         )
-        assert decision.why == ('override "calm" of alice until 2026-01-01 12:30:00 UTC: latency on the primary')
+        assert decision.why == ('override "calm" of alice until 2026-11-02 12:30:00 UTC: latency on the primary')
 
     def test_its_provider_stays_once_it_serves(self) -> None:
         decision = decide(overridden("backup"))
@@ -181,6 +181,6 @@ def test_a_status_that_holds_an_override_names_its_fields_as_the_api_does() -> N
         "force": False,
         "requestedBy": "alice",
         "reason": "latency on the primary",
-        "until": "2026-01-01T12:30:00.000000Z",
+        "until": "2026-11-02T12:30:00.000000Z",
         "origin": "openai",
     }

@@ -250,7 +250,7 @@ def test_what_is_remembered_is_told() -> None:
     assert (status.last_handled_failback, status.last_good_generation) == ("2026-11-01", 1)
     assert tuple(status.history) == memory.history
     assert status.switching == memory.counts.model_copy(update={"success_rate": 0.666667})
-    assert [entry.type for entry in status.conditions] == ["Ready", "FailedOver", "Frozen", "Degraded"]
+    assert [entry.type for entry in status.conditions] == ["Ready", "FailedOver", "Frozen", "Degraded", "Overridden"]
 
 
 def test_ready_says_what_unbilled_checks_cannot_see() -> None:

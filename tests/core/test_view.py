@@ -68,6 +68,12 @@ def test_the_first_sentence_says_who_serves_since_when_and_why() -> None:
     assert first.lines == ('"anthropic" is active since 11:57:02 UTC (2 min ago), revision 2: FailedOver.',)
 
 
+def test_shadow_mode_says_who_would_serve() -> None:
+    told = explain({"shadow": {"since": "2026-11-02T11:00:00Z", "publishedProvider": "openai"}})["active"].lines[0]
+    assert told.startswith('Shadow mode: "anthropic" would be active since')
+    assert told.endswith("Nothing is published.")
+
+
 def test_a_policy_that_published_nothing_says_so() -> None:
     assert explain({"activeProvider": None})["active"].lines == ("Nothing is published yet.",)
 

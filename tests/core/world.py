@@ -21,7 +21,8 @@ from providerswitch.core.health import ProviderHealth, observe, witness
 from providerswitch.core.memory import Memory, commit, restore_memory, settle_requests
 from providerswitch.core.narrate import PolicyEvent, tell_changes, tell_switch
 from providerswitch.core.outcome import Outcome, Tier
-from providerswitch.core.report import build_status
+from providerswitch.core.report import Background, build_status
+from providerswitch.core.shadow import Standing, tell_shadow
 from providerswitch.core.wording import LONGEST_WHY
 
 NOT_BLACKLISTED = {HealthClass.CONFIG_INVALID, HealthClass.MODEL_LOADING, HealthClass.RATE_LIMITED}
@@ -68,6 +69,7 @@ class World:
 
     Attributes:
         order: Candidates, the primary first.
+        dry_run: Nothing is published: what is decided is only recorded.
         wish: A person asked for the present primary and has not got it yet.
         switches: All that were made, newest last, with the case that each was decided from.
     """
@@ -87,6 +89,7 @@ class World:
     wish: bool = False
     switches: list[tuple[Case, Switch]] = field(default_factory=list)
     events: list[PolicyEvent] = field(default_factory=list)
+    dry_run: bool = False
 
     @property
     def frozen(self) -> Frozen | None:
@@ -162,7 +165,7 @@ class World:
             trigger=decision.trigger or "",
             reason=decision.why,
             switch_millis=0,
-            outcome="Succeeded",
+            outcome="Shadow" if self.dry_run else "Succeeded",
             rejected=[Rejection(provider=each.provider, why=each.why[:LONGEST_WHY]) for each in decision.rejected],
         )
         self.memory = commit(self.memory, switch)
@@ -172,8 +175,10 @@ class World:
     def report(self) -> None:
         """Write the status."""
         settled = self.case()
+        shadow = tell_shadow(Standing(), self.status, self.now) if self.dry_run else None
         before, self.status = self.status, build_status(
-            settled, decide(settled), self.memory, problems=[], generation=1, before=self.status
+            settled, decide(settled), self.memory, problems=[], generation=1, before=self.status,
+            background=Background(shadow=shadow),
         )  # fmt: skip
         self.events.extend(tell_changes(before, self.status))
 

@@ -66,7 +66,7 @@ def reasons_in_code() -> set[str]:
 
 
 def documented_reasons() -> set[str]:
-    return {*map(str, reasons.all_reasons()), *events.all_events(), *flags.SETTING_ERRORS}
+    return {*map(str, reasons.all_reasons()), *events.all_events(), *flags.SETTING_ERRORS, *flags.REFUSALS}
 
 
 def test_every_reason_in_the_code_is_documented() -> None:

@@ -209,3 +209,24 @@ def refuse_services(stage: Stage) -> list[str]:
 
     stage.proxy.refuse = refuse
     return asked
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_kill_while_a_configuration_is_kept_loses_none_and_doubles_none(stage: Stage, moment: str) -> None:
+    scene = stage.scene
+    await scene.opens("openai", "backup")
+    killed = await stage.die_at(moment, "PATCH", "/controllerrevisions")
+    await scene.edit(primary="backup")
+    await asyncio.wait_for(killed.wait(), 10)
+    await stage.start_operator()
+
+    async def kept() -> list[tuple[int, bool]]:
+        listed = json.loads(await scene.run("get", "controllerrevisions", "-o", "json"))["items"]
+        marks = {obj["revision"]: "providerswitch.dev/last-good" in obj["metadata"]["labels"] for obj in listed}
+        assert len(marks) == len(listed)
+        return sorted(marks.items())
+
+    async def as_it_should_be() -> bool:
+        return await kept() == [(1, False), (2, True)]
+
+    await eventually(as_it_should_be, within=15)

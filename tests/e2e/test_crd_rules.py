@@ -148,6 +148,7 @@ def largest_spec() -> dict[str, Any]:
     names = long_names(32)
     return {
         "protocol": "native",
+        "dryRun": True,
         "primary": names[-1],
         "backups": names[::-1],
         "providers": [largest_provider(name) for name in names],
@@ -163,7 +164,7 @@ def largest_spec() -> dict[str, Any]:
         "schedule": [largest_entry(name, names[-1]) for name in long_names(16)],
         "tasks": [largest_task(name, names[-1]) for name in long_names(8)],
         "qualityChecks": {"interval": LONGEST_DURATION, "prompts": [largest_prompt()] * 8},
-        "publish": {"configMap": {"name": "c" * 253}, "service": {"name": "s" * 63}},
+        "publish": {"configMap": {"name": "c" * 253}, "service": {"name": "s" * 63}, "secret": {"name": "p" * 253}},
     }
 
 

@@ -19,6 +19,7 @@ from providerswitch.controller.reporter import render
 pytestmark = pytest.mark.usefixtures("crds_installed")
 
 DEFAULTS = {
+    "dryRun": False,
     "protocol": "openai",
     "healthCheck": {
         "interval": "30s",
@@ -45,6 +46,7 @@ DEFAULTS = {
         "rotationPeriod": "24h",
         "rampInterval": "5m",
     },
+    "revisionHistoryLimit": 10,
     "schedule": [],
     "tasks": [],
     "publish": {"configMap": {}},

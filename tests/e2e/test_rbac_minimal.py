@@ -150,7 +150,7 @@ async def live(scene: Scene) -> None:
     await scene.run("patch", "configmap", "choice", "--type=merge", "-p", '{"data": {"LLM_PROVIDER": "mine"}}')
     await published(scene, "choice", "backup")
     await scene.run("annotate", "secret", "llm-keys", "team.example/rotated=now")
-    await scene.edit(publish={"service": None, "configMap": {"name": "renamed"}})
+    await scene.edit(publish={"service": None, "configMap": {"name": "renamed"}}, revisionHistoryLimit=0)
     await published(scene, "renamed", "backup")
     await gone(scene, "service", "llm")
     await gone(scene, "configmap", "choice")

@@ -205,3 +205,24 @@ async def test_a_token_file_of_a_kubeconfig_is_read_again_now_and_then(
     assert (await headers_of(login)).popitem()[1] == "Bearer renewed"
     (tmp_path / "token").unlink()
     assert (await headers_of(login)).popitem()[1] == "Bearer renewed"
+
+
+async def test_a_context_is_chosen_by_name_and_names_the_namespace(tmp_path: Path) -> None:
+    contexts = [
+        {"name": name, "context": {"cluster": "c", "user": "u", "namespace": namespace}}
+        for name, namespace in (("x", "team-x"), ("y", "team-y"))
+    ]
+    file = write(tmp_path, kubeconfig(contexts=contexts))
+    assert (await log_in(file)).namespace == "team-x"
+    assert (await log_in(file, "y")).namespace == "team-y"
+    with pytest.raises(UserError, match="cannot be used"):
+        await log_in(file, "z")
+
+
+async def test_a_context_without_a_namespace_names_none(tmp_path: Path) -> None:
+    assert (await log_in(write(tmp_path, kubeconfig()))).namespace is None
+
+
+async def test_several_files_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
+    file = write(tmp_path, kubeconfig())
+    assert (await log_in(f"{tmp_path / 'none'}:{file}")).server == "https://127.0.0.1:6443"

@@ -289,3 +289,11 @@ async def test_the_store_itself_prints_no_keys() -> None:
     async with stage(says(200, secret(openai="sk-secret-123"))) as on:
         await on.key()
         assert "sk-secret" not in f"{on.store} {on.store!r} {on.store._values}"
+
+
+@pytest.mark.parametrize(("value", "publishable"), [("true", True), ("True", False), ("", False), ("false", False)])
+def test_the_owner_of_a_secret_allows_copies_with_one_word(value: str, publishable: bool) -> None:  # noqa: FBT001  # a column of the table
+    assert (
+        parse_secret(obj("keys", metadata={"annotations": {meta.PUBLISH_ANNOTATION: value}})).publishable is publishable
+    )
+    assert parse_secret(obj("keys")).publishable is False

@@ -14,7 +14,7 @@ from tests.kube.played_server import Answer, PlayedServer, hangs_up, obj, refuse
 from tests.support.eventually import eventually
 
 from providerswitch.kube.client import Object
-from providerswitch.kube.watch import BACKOFF_SECONDS, Listener, Watched, watch_forever
+from providerswitch.kube.watch import BACKOFF_SECONDS, MISSING_SECONDS, Listener, Watched, watch_forever
 
 WATCHED = Watched("/api/v1/configmaps", "app=x")
 
@@ -280,3 +280,21 @@ async def test_an_overloaded_api_server_is_left_alone_as_long_as_it_asks() -> No
     async with watching(overloaded, lists(5), streams(then=stays_open())) as heard:
         await eventually(heard.watches)
         assert heard.pauses == [7.0]
+
+
+async def test_a_resource_that_is_not_served_is_looked_for_calmly_and_forgets_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    missed: list[None] = []
+    optional = Watched("/apis/providerswitch.dev/v1alpha1/providerswitchoverrides", optional=True)
+    async with serving(refuses(404), refuses(404), lists(1, obj("a", 1)), stays_open()) as (server, client):
+        heard = Heard(server)
+        listener = Listener(heard._replaced, heard._changed, heard._deleted, missing=lambda: missed.append(None))
+        task = asyncio.create_task(watch_forever(client, optional, listener, pause=heard.pause))
+        await eventually(lambda: heard.known == {"a": "1"})
+        task.cancel()
+    assert heard.pauses == [MISSING_SECONDS, MISSING_SECONDS]
+    assert len(missed) == 2
+    assert [record.message for record in caplog.records if "is not served" in record.message] == [
+        f"{optional.path} is not served: apply crds/ of this release to use it"
+    ]

@@ -22,7 +22,8 @@ def test_all_objects_of_a_choice_carry_one_revision_and_one_owner() -> None:
 
 
 def test_each_object_is_kept_under_its_own_key_and_its_kind_is_known() -> None:
-    built = build_objects(choose(build_spec(publish={"service": {"name": "llm"}})))
+    spec = build_spec(publish={"service": {"name": "llm"}, "secret": {"name": "keys"}})
+    built = build_objects(choose(spec, keys={}))
     assert [target_key(obj) for obj in built.values()] == list(built)
     assert {key.kind for key in built} == set(RESOURCES)
 

@@ -24,6 +24,7 @@ REQUESTS = timedelta(milliseconds=100)
 POLICIES: tuple[tuple[dict[str, Any], int], ...] = (
     ({}, 4),
     ({"selection": {"switchOnDegradation": True}}, 2),
+    ({"dryRun": True}, 1),
     ({"selection": {"strategy": "Performance"}, "healthCheck": {"generation": {"interval": "30s"}}}, 2),
 )
 """Fields of the spec, and in how many storms they are tried."""

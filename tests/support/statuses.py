@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from providerswitch.api.health import HealthClass
 from providerswitch.api.selection import ScheduleEntry, Strategy
-from providerswitch.api.status import HealthState, PolicyStatus, Rejection, Switch, SwitchCounts
+from providerswitch.api.status import HealthState, PolicyStatus, Rejection, ShadowStatus, Switch, SwitchCounts
 from providerswitch.core.budget import Spending
 from providerswitch.core.case import Case, Decision, Held, Reason, Trigger
 from providerswitch.core.flapping import Hold
@@ -145,6 +145,7 @@ def build_full() -> PolicyStatus:
     held = Held("openai", Trigger.FAILBACK, Hold("minDwell", NOON, "failover.minDwell holds it back"))
     decision = Decision("anthropic", Reason.HIGHEST_WEIGHT, "the largest share of traffic (60 %)", held=held)
     background = Background(
+        shadow=ShadowStatus(since=NOON, published_provider="openai", published_revision=1),
         tasks=(Settled("embed", case, decision),),
         standing=Standing(ENTRY, NOON, NOON, '"nights" ends'),
         exhausted="the budget of the day is used up",

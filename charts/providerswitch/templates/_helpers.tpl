@@ -47,6 +47,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{- define "providerswitch.hintsSecret" -}}
+{{- if .Values.hints.enabled -}}{{ .Values.hints.tls.secretName }}{{- end -}}
+{{- end }}
+
 {{- /* The rules of the operator, for a ClusterRole or for Roles. controller/startup.py checks the same list at start. */}}
 {{- define "providerswitch.rules" -}}
 # controller/handlers.py: see policies. Their spec is never written.
@@ -81,6 +85,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
+# controller/history.py: keep the configurations of policies; list and watch ask for metadata only.
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [list, watch, create, patch, delete]
+{{- if .Values.rbac.publishSecrets }}
+# controller/switching.py: publish Secrets with the active provider's key, put them right, remove them.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+{{- end }}
 # controller/reporter.py: tell of switches.
 - apiGroups: [events.k8s.io]
   resources: [events]

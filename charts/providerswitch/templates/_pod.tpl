@@ -6,6 +6,9 @@
 - --log-format={{ .Values.log.format }}
 - --max-policies-per-namespace={{ .Values.limits.policiesPerNamespace | int64 }}
 - --max-providers-per-namespace={{ .Values.limits.providersPerNamespace | int64 }}
+{{- if .Values.rbac.publishSecrets }}
+- --publish-secrets
+{{- end }}
 - --max-override-duration={{ .Values.operations.maxOverrideDuration }}
 - --keep-finished={{ .Values.operations.keepFinished }}
 {{- if .Values.leaderElection.enabled }}
@@ -22,6 +25,16 @@
 {{- end }}
 {{- with include "providerswitch.caFile" . }}
 - {{ printf "--ca-file=%s" . | quote }}
+{{- end }}
+{{- if .Values.hints.enabled }}
+- {{ printf "--hints-listen=%s:%v" .Values.listen.host .Values.hints.port | quote }}
+- --hints-service={{ .Release.Namespace }}/{{ include "providerswitch.fullname" . }}-hints
+{{- if .Values.hints.insecure }}
+- --hints-insecure
+{{- else }}
+- --hints-cert=/etc/providerswitch/hints/tls.crt
+- --hints-key=/etc/providerswitch/hints/tls.key
+{{- end }}
 {{- end }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}

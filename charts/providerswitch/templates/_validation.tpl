@@ -6,4 +6,10 @@
 {{- if and .Values.caBundle.configMapName .Values.caBundle.secretName -}}
 {{- fail (printf "caBundle.configMapName is %q and caBundle.secretName is %q: give one of the two." .Values.caBundle.configMapName .Values.caBundle.secretName) -}}
 {{- end -}}
+{{- if and .Values.hints.enabled .Values.hints.insecure .Values.hints.tls.secretName -}}
+{{- fail (printf "hints.insecure is true and hints.tls.secretName is %q: give one of the two." .Values.hints.tls.secretName) -}}
+{{- end -}}
+{{- if and .Values.hints.enabled (not .Values.hints.insecure) (not .Values.hints.tls.secretName) -}}
+{{- fail "hints.enabled is true and hints.tls.secretName is empty: callers send tokens. Name a Secret with tls.crt and tls.key, or set hints.insecure to true where something else encrypts the way." -}}
+{{- end -}}
 {{- end }}

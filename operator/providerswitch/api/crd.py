@@ -45,6 +45,10 @@ COLUMNS: Final[Columns] = (
     ("Reason", "string", ".status.reason", "Why this provider is active"),
     ("Age", "date", ".metadata.creationTimestamp", ""),
 )
+WIDE_COLUMNS: Final[Columns] = (
+    ("DryRun", "boolean", ".spec.dryRun", "Whether choices are only recorded, not published"),
+)
+"""What only `kubectl get -o wide` shows."""
 OVERRIDE_COLUMNS: Final[Columns] = (
     ("Policy", "string", ".spec.policyRef.name", "The policy it is for"),
     ("Provider", "string", ".spec.provider", "The provider that shall serve"),
@@ -70,6 +74,7 @@ class CustomKind:
     Attributes:
         root: where its rules are looked up; "" for the policy, whose paths stand for themselves.
         selectable: fields that a field selector may name.
+        wide_columns: columns that only `kubectl get -o wide` shows.
     """
 
     kind: str
@@ -81,6 +86,7 @@ class CustomKind:
     columns: Columns
     root: str = ""
     selectable: tuple[str, ...] = ()
+    wide_columns: Columns = ()
 
 
 POLICY: Final = CustomKind(
@@ -92,6 +98,7 @@ POLICY: Final = CustomKind(
     PolicyStatus,
     COLUMNS,
     selectable=(".spec.primary",),
+    wide_columns=WIDE_COLUMNS,
 )
 OVERRIDE: Final = CustomKind(
     meta.OVERRIDE_KIND,
@@ -150,6 +157,7 @@ def _names(kind: CustomKind) -> Schema:
 
 def _version(kind: CustomKind) -> Schema:
     columns = [_column(*column) for column in kind.columns]
+    columns += [{**_column(*column), "priority": 1} for column in kind.wide_columns]
     return {
         "name": meta.VERSION,
         "served": True,

@@ -19,10 +19,13 @@ FIELD_MANAGER: Final = "providerswitch"
 """Server-side apply owner of every field this operator writes."""
 
 ADOPT_ANNOTATION: Final = f"{GROUP}/adopt"
-"""`"true"` on a foreign ConfigMap or Service lets a policy take it over."""
+"""`"true"` on a foreign ConfigMap, Service or Secret lets a policy take it over."""
 
 HOSTS_ANNOTATION: Final = f"{GROUP}/hosts"
 """On a Secret: comma-separated hosts (`host` or `host:port`) its keys may be sent to besides the official ones."""
+
+PUBLISH_ANNOTATION: Final = f"{GROUP}/publish"
+"""`"true"` on a Secret: policies may copy its keys into the Secret of their `publish.secret`."""
 
 FAILBACK_ANNOTATION: Final = f"{GROUP}/failback-requested-at"
 """On a policy: a new value asks once for the return to the primary (`failover.failback: Manual`)."""
@@ -30,3 +33,9 @@ FAILBACK_ANNOTATION: Final = f"{GROUP}/failback-requested-at"
 REVISION_ANNOTATION: Final = f"{GROUP}/revision"
 POLICY_LABEL: Final = f"{GROUP}/policy"
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+
+GENERATION_LABEL: Final = f"{GROUP}/generation"
+"""On a ControllerRevision: the generation of the policy at which its configuration was accepted last."""
+
+LAST_GOOD_LABEL: Final = f"{GROUP}/last-good"
+"""`"true"` on the ControllerRevision of the last configuration that was published completely."""

@@ -63,6 +63,13 @@ class PublishedService(Model):
     """Name of the Service."""
 
 
+class PublishedSecret(Model):
+    """A Secret with the active provider's address and API key in one object."""
+
+    name: ObjectName
+    """Name of the Secret. It may not be one that a provider's auth refers to."""
+
+
 class Publish(Model):
     """Where the choice is published."""
 
@@ -71,6 +78,10 @@ class Publish(Model):
     service: PublishedService | None = None
     """Also keep an ExternalName Service pointing at the active provider's host. TLS names and HTTP Host headers stay
     the provider's, and DNS caches delay it: prefer the ConfigMap for external providers."""
+    secret: PublishedSecret | None = None
+    """Also keep a Secret with the ConfigMap's variables and the active provider's API key (LLM_API_KEY, OPENAI_API_KEY
+    and so on), always of one provider. Needs the administrator's consent (rbac.publishSecrets), and that of each
+    Secret with keys: its annotation providerswitch.dev/publish set to "true"."""
 
 
 class PolicySpec(Model):
@@ -101,6 +112,12 @@ class PolicySpec(Model):
     """Golden prompts that measure how good the answers are. Billed; left out: none are asked."""
     publish: Publish = Publish()
     """Where the choice is published."""
+    revision_history_limit: int = Field(default=10, ge=0, le=50)
+    """How many earlier configurations are kept as ControllerRevisions to return to, besides the present and the last
+    good one."""
+    dry_run: bool = False
+    """Shadow mode: everything is decided, recorded and explained, and nothing is published. What is published already
+    stays as it is."""
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
@@ -136,6 +153,13 @@ class PolicySpec(Model):
                     f'publish.service: no ExternalName can point at "{host}", the host of provider "{provider.name}";'
                     " give it a DNS name (other scripts in punycode), or leave out publish.service"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _published_secret_is_no_source(self) -> Self:
+        name = self.publish.secret.name if self.publish.secret else None
+        if name in {provider.auth.secret_key_ref.name for provider in self.providers if provider.auth}:
+            raise ValueError(f'publish.secret.name: "{name}" holds the key of a provider; choose another name')
         return self
 
     def provider(self, name: str) -> Provider | None:

@@ -60,6 +60,8 @@ def purpose_of(model: str | None) -> frozenset[Capability]:
 OPENAI_VARIABLES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 """Both names are read by clients in the field: the first by openai >= 1, the second by older ones and LangChain."""
 
+OPENAI_KEY_VARIABLES: Final = ("OPENAI_API_KEY",)
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderFacts:
@@ -73,6 +75,8 @@ class ProviderFacts:
             subdomain". Empty: no host is official.
         native_protocol: the wire protocol published as LLM_PROTOCOL under `protocol: native`.
         native_variables: the SDK's own base-URL variables under `protocol: native`.
+        native_key_variables: the same SDK's variables for the key; none where its base URL cannot be set, because it
+            would send the key of a gateway to the provider.
         capabilities: what it can do with one model or another; None where nobody knows.
     """
 
@@ -82,6 +86,7 @@ class ProviderFacts:
     official_hosts: tuple[str, ...] = ()
     native_protocol: str = "openai"
     native_variables: tuple[str, ...] = OPENAI_VARIABLES
+    native_key_variables: tuple[str, ...] = OPENAI_KEY_VARIABLES
     capabilities: frozenset[Capability] | None = GENERATES
 
     def native_base_url(self, given: str | None) -> str:
@@ -125,6 +130,7 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=("api.anthropic.com",),
         native_protocol="anthropic",
         native_variables=("ANTHROPIC_BASE_URL",),
+        native_key_variables=("ANTHROPIC_API_KEY",),
         capabilities=frozenset({Capability.CHAT, Capability.VISION, Capability.TOOLS, Capability.JSON}),
     ),
     ProviderTypeName.GOOGLE: ProviderFacts(
@@ -134,6 +140,7 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=("generativelanguage.googleapis.com",),
         native_protocol="google",
         native_variables=("GOOGLE_GEMINI_BASE_URL",),
+        native_key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         capabilities=SEES_AND_HEARS - {Capability.COMPLETIONS},
     ),
     ProviderTypeName.JINA: ProviderFacts(
@@ -141,6 +148,7 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=("api.jina.ai",),
         native_protocol="jina",
         native_variables=(),
+        native_key_variables=(),
         capabilities=frozenset({Capability.EMBEDDINGS, Capability.RERANK}),
     ),
     ProviderTypeName.AZURE_OPENAI: ProviderFacts(
@@ -150,11 +158,14 @@ FACTS: Final[Mapping[ProviderTypeName, ProviderFacts]] = {
         official_hosts=(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
         native_protocol="azure-openai",
         native_variables=("AZURE_OPENAI_ENDPOINT",),
+        native_key_variables=("AZURE_OPENAI_API_KEY",),
         capabilities=SEES_AND_HEARS,
     ),
     ProviderTypeName.OPENAI_COMPATIBLE: ProviderFacts(None),
     ProviderTypeName.VLLM: ProviderFacts(None, openai_suffix="/v1", redundant_suffixes=("/v1",)),
     ProviderTypeName.OLLAMA: ProviderFacts(None, openai_suffix="/v1", redundant_suffixes=("/v1",)),
-    ProviderTypeName.HTTP: ProviderFacts(None, native_protocol="http", native_variables=(), capabilities=None),
+    ProviderTypeName.HTTP: ProviderFacts(
+        None, native_protocol="http", native_variables=(), native_key_variables=(), capabilities=None
+    ),
 }
 """One entry for each provider type."""

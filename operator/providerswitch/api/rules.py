@@ -114,6 +114,14 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             ".tasks",
             computed=True,
         ),
+        Rule(
+            "!has(self.publish) || !has(self.publish.secret) || self.providers.all(p, !has(p.auth) ||"
+            " p.auth.secretKeyRef.name != self.publish.secret.name)",
+            "'\"' + self.publish.secret.name + '\" holds the key of a provider (auth): choose another name for the"
+            " Secret to publish'",
+            ".publish.secret.name",
+            computed=True,
+        ),
     ),
     "spec.providers[]": (
         Rule(

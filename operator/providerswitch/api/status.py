@@ -1,7 +1,7 @@
 """The status of a ProviderSwitchPolicy: what the operator tells, and what it remembers across a restart."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
@@ -14,6 +14,10 @@ LARGEST_NUMBER = 10**12
 """No count and no span of a status comes near it: one with more was not written by us."""
 HISTORY_LIMIT = 50
 """Switches that a status may hold; the operator keeps fewer."""
+
+
+SwitchOutcome: TypeAlias = Literal["Succeeded", "RolledBack", "Resumed", "Shadow"]
+"""What came of a switch."""
 
 
 class HealthState(StrEnum):
@@ -198,9 +202,9 @@ class Switch(Model):
     """From the first failed probe to the decision."""
     switch_millis: int
     """From the decision to the verified publication."""
-    outcome: Literal["Succeeded", "RolledBack", "Resumed"]
-    """Succeeded, RolledBack (verification failed, the former choice is published again) or Resumed (finished after a
-    restart of the operator)."""
+    outcome: SwitchOutcome
+    """Succeeded, RolledBack (verification failed, the former choice is published again), Resumed (finished after a
+    restart of the operator) or Shadow (decided in shadow mode, not published)."""
     task: Short | None = None
     """The task that was switched; absent for the policy itself."""
     rejected: list[Rejection] | None = Field(default=None, max_length=32)
@@ -321,6 +325,17 @@ class Resilience(Model):
     """From the arrival of the last changed spec to its decision in force."""
 
 
+class ShadowStatus(Model):
+    """What consumers are really sent to, while nothing is published in shadow mode."""
+
+    since: Time
+    """Since when the policy is in shadow mode."""
+    published_provider: Short | None = None
+    """The provider that stands published; absent where nothing does."""
+    published_revision: int | None = None
+    """The revision that stands published; absent where nothing does."""
+
+
 UNSEEN: Final = -1
 """observedGeneration of a policy that no operator has looked at yet."""
 
@@ -370,3 +385,5 @@ class PolicyStatus(Model):
     """What billed requests used up today."""
     resilience: Resilience | None = None
     """How well consumers are protected."""
+    shadow: ShadowStatus | None = None
+    """Shadow mode (spec.dryRun); absent while choices are published."""

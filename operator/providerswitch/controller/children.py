@@ -1,15 +1,16 @@
 """The published objects as the API server last showed them, kept by a watch of our own label."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from providerswitch.api import meta
 from providerswitch.kube.client import Object
-from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
+from providerswitch.kube.objects import CONFIG_MAPS, SECRETS, ObjectKey, Resource
 from providerswitch.kube.watch import Listener
 from providerswitch.publish.choice import PROVIDER_JSON, Owner
-from providerswitch.publish.targets import TargetKey, target_key
+from providerswitch.publish.secret import sealed
+from providerswitch.publish.targets import WITHOUT_SECRETS, TargetKey, target_key
 
 SELECTOR = f"{meta.MANAGED_BY_LABEL}={meta.FIELD_MANAGER}"
 
@@ -19,16 +20,25 @@ class Children:
 
     Args:
         on_change: called with each object that changed or went, our own writes included.
+        resources: what is published, by kind.
 
     Attributes:
         on_undone: called when an object is of an earlier time than before: the API server was restored from a backup.
     """
 
-    def __init__(self, on_change: Callable[[TargetKey, Object], None]) -> None:
+    def __init__(
+        self, on_change: Callable[[TargetKey, Object], None], resources: Mapping[str, Resource] = WITHOUT_SECRETS
+    ) -> None:
         self._on_change = on_change
+        self.resources = resources
         self.on_undone: Callable[[], None] = lambda: None
         self._seen: dict[TargetKey, Object] = {}
         self._owned: dict[ObjectKey, set[TargetKey]] = defaultdict(set)
+
+    @property
+    def include_secrets(self) -> bool:
+        """Whether the administrator lets Secrets be published."""
+        return SECRETS.kind in self.resources
 
     def of(self, owner: Owner) -> frozenset[TargetKey]:
         """Return what belongs to a policy."""
@@ -48,7 +58,7 @@ class Children:
 
     def _put(self, target: TargetKey, obj: Object) -> None:
         self._take(target)
-        self._seen[target] = obj
+        self._seen[target] = sealed(obj)
         policy = policy_of(obj)
         if policy:
             self._owned[ObjectKey(target.key.namespace, policy)].add(target)

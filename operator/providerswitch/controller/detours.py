@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from providerswitch.api.selection import Task
 from providerswitch.api.status import HealthState
 from providerswitch.controller.entry import Entry
 from providerswitch.core.case import Case, Decision, Reason
+from providerswitch.core.decide import decide
 from providerswitch.core.drill_rules import Field
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import Memory, come_back, depart
@@ -78,3 +80,10 @@ def survey(entry: Entry, look: Callable[[Entry], Situation]) -> Field | None:
         conditions={each.type: each for each in entry.status.conditions},
         drilled=entry.rehearsal is not None or entry.memory.drill is not None,
     )
+
+
+def hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:
+    """Return what holds now that a decision has been enacted, from the same that was seen then."""
+    assert entry.policy is not None
+    case = build_case(entry.policy.spec, entry.memory, situation, task)
+    return Settled(task.name if task else None, case, decide(case))

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from providerswitch.api.selection import Strategy
 from providerswitch.api.status import PolicyStatus, Switch
 from providerswitch.controller.policy import Policy
+from providerswitch.core.contest import Contest
 from providerswitch.core.event_room import EventRoom
 from providerswitch.core.health import HealthRules, ProviderHealth, succeed
 from providerswitch.core.memory import Memory, Publication
+from providerswitch.core.narrate import PolicyEvent, Related
 from providerswitch.core.outcome import Tier
 from providerswitch.core.override import Override
 from providerswitch.core.rehearsal import Run
@@ -68,6 +70,16 @@ class Entry:
         event_room: None before the first Event.
         overrides: the newest accepted override of each task, and of the policy itself (None).
         rehearsal: the drill that runs.
+        unrecorded: generation whose configuration the API server refused to keep; None where there is none.
+        record_again_at: when that is tried again.
+        rehearsed: the bodies that the API server would have taken, in shadow mode.
+        rehearsed_generation: generation of the last spec of which that is so; None outside shadow mode.
+        contest: how often its objects were put right lately; None before the first time.
+        contested: sentence for a tug of war over them.
+        drifts_told: the hour of the last Event of drift, by kind of object.
+        adopted: objects of others that were taken over and not told of yet.
+        news: Events to be written with the next report.
+        related: the published object that Events of switches refer to.
     """
 
     key: ObjectKey
@@ -106,6 +118,16 @@ class Entry:
     event_room: EventRoom | None = None
     overrides: Mapping[str | None, Override] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
+    unrecorded: int | None = None
+    record_again_at: datetime | None = None
+    rehearsed: dict[TargetKey, Object] = field(default_factory=dict)
+    rehearsed_generation: int | None = None
+    contest: Contest | None = None
+    contested: str = ""
+    drifts_told: dict[str, str] = field(default_factory=dict)
+    adopted: set[TargetKey] = field(default_factory=set)
+    news: list[PolicyEvent] = field(default_factory=list)
+    related: Related | None = None
     last_log: str = ""
     dirty: bool = False
     retries: int = 0

@@ -51,6 +51,7 @@ class Metrics:
             "providerswitch_provider_state", "1 for the health state a provider is in", (*POLICY, "provider", "state")
         )
         self.ready = gauge("providerswitch_policy_ready", "1 while condition Ready is True", POLICY)
+        self.shadow = gauge("providerswitch_policy_shadow", "1 while a policy is in shadow mode (spec.dryRun)", POLICY)
         self.conditions = gauge(
             "providerswitch_policy_condition",
             "1 for the status and reason of a condition",
@@ -131,6 +132,9 @@ class Metrics:
     def _add_probes(self) -> None:
         counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
         self.hints = counter("providerswitch_hints_total", "Hints that led to a probe at once", ("source",))
+        self.hint_requests = counter(
+            "providerswitch_hint_requests_total", "Requests to the endpoint for hints by HTTP status", ("code",)
+        )
         self.quality_checks = counter(
             "providerswitch_quality_checks_total", "Golden prompts by verdict", ("type", "host", "verdict")
         )
@@ -153,7 +157,7 @@ class Metrics:
         )
         self.frozen = gauge("providerswitch_frozen", "1 while the cluster's own network is at fault")
         self.drift = counter(
-            "providerswitch_drift_repairs_total", "Published objects put right after foreign edits", POLICY
+            "providerswitch_drift_repairs_total", "Published objects put right after foreign edits", (*POLICY, "kind")
         )
         self.reconciles = counter("providerswitch_reconciles_total", "Reconciles of policies")
         self.errors = counter(
@@ -222,7 +226,9 @@ class Metrics:
         self._hosts &= hosts
 
     def count_switch(self, key: ObjectKey, switch: Switch, detected: timedelta | None) -> None:
-        """Count one finished switch."""
+        """Count one finished switch; one of shadow mode was none for consumers."""
+        if switch.outcome == "Shadow":
+            return
         self.switches.labels(key.namespace, key.name, switch.trigger, switch.outcome).inc()
         self.switch_seconds.labels(switch.trigger).observe(switch.switch_millis / 1000)
         if detected is not None:
@@ -318,6 +324,7 @@ class Metrics:
             self.active,
             self.state,
             self.ready,
+            self.shadow,
             self.conditions,
             self.watched,
             self.unserved,

@@ -15,6 +15,8 @@ from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
+from providerswitch.controller.hints.endpoint import HintEndpoint
+from providerswitch.controller.history import Revisions
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.reconciler import Reconciler
@@ -28,7 +30,7 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.election import Election
 from providerswitch.kube.login import Login
-from providerswitch.kube.objects import DRILLS, OVERRIDES, SECRETS, ObjectKey, key_of
+from providerswitch.kube.objects import CONTROLLER_REVISIONS, DRILLS, OVERRIDES, SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.kube.watch import Listener, Watched, watch_forever
 from providerswitch.probes.golden_answer import Asked
@@ -37,7 +39,7 @@ from providerswitch.probes.status_page import PageStatus
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.publish.choice import read_publication
 from providerswitch.publish.metadata import drifted
-from providerswitch.publish.targets import RESOURCES, TargetKey
+from providerswitch.publish.targets import TargetKey
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Operator:
 
     Attributes:
         election: decides whether this replica leads; None where there is no other.
+        hints: takes hints of consumers; None where none are taken.
         ready: what is published is known, and policies are being watched.
         look_soon: asks for a comparison of the policies that are served with those that exist.
     """
@@ -60,12 +63,14 @@ class Operator:
     reconciler: Reconciler
     children: Children
     secrets: SecretStore
+    revisions: Revisions
     scheduler: Scheduler
     evidence: Evidence
     overrides: Overrides
     clock: Callable[[], datetime]
     drills: Drills
     election: Election | None = None
+    hints: HintEndpoint | None = None
     ready: bool = False
     look_soon: asyncio.Event = field(default_factory=asyncio.Event)
     _undone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,6 +123,8 @@ class Operator:
                 await asyncio.gather(*(event.wait() for event in known))
                 await self._take_stock()
                 self._stand_for_election(tasks)
+                if self.hints:
+                    self._watching.append(tasks.create_task(self.hints.keep()))
                 self.reconciler.start()
                 self.ready = True
                 await self._follow_policies(take_signals)
@@ -159,6 +166,7 @@ class Operator:
             self.metrics,
             self.on_policy,
             self.look_soon,
+            self.hints.begin if self.hints else lambda: None,
         )
 
     async def _step_down(self, *, at_once: bool) -> None:
@@ -206,9 +214,11 @@ class Operator:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
         wanted = [
             *((Watched(resource.collection(scope), SELECTOR), self.children.listener(kind, scope))
-              for kind, resource in RESOURCES.items() for scope in scopes),
+              for kind, resource in self.children.resources.items() for scope in scopes),
             *((Watched(SECRETS.collection(scope), metadata_only=True), self.secrets.listener(scope))
               for scope in scopes),
+            *((Watched(CONTROLLER_REVISIONS.collection(scope), SELECTOR, metadata_only=True),
+               self.revisions.listener(scope)) for scope in scopes),
             *((Watched(OVERRIDES.collection(scope), optional=True), self.overrides.listener(scope))
               for scope in scopes),
         ]  # fmt: skip

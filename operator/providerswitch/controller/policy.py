@@ -1,6 +1,7 @@
 """A policy as it was read from the API server: parsed once, at the door."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -20,6 +21,7 @@ class Policy:
 
     Attributes:
         failback_token: value of the failback annotation.
+        stored: the spec as the API server shows it, as JSON; no other text says the same.
     """
 
     key: ObjectKey
@@ -28,6 +30,7 @@ class Policy:
     resource_version: str
     failback_token: str | None
     spec: PolicySpec
+    stored: str = field(default="{}", compare=False, repr=False)
 
     @property
     def owner(self) -> Owner:
@@ -54,7 +57,13 @@ def parse_policy(obj: Object) -> Policy | Problem:
         resource_version=found["resourceVersion"],
         failback_token=((found.get("annotations") or {}).get(meta.FAILBACK_ANNOTATION) or "")[:253] or None,
         spec=spec,
+        stored=spec_text(obj),
     )
+
+
+def spec_text(obj: Object) -> str:
+    """Return the one JSON text of an object's spec, whatever the order of its fields."""
+    return json.dumps(obj.get("spec") or {}, sort_keys=True, separators=(",", ":"))
 
 
 def _explain(error: ValidationError) -> str:

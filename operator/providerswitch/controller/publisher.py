@@ -7,15 +7,20 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from providerswitch.api.errors import UserError
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.provider import Provider
+from providerswitch.api.status import Switch, SwitchOutcome
 from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
+from providerswitch.controller.keys import find_keys, was_rotated
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.recording import build_switch, detection, repeats
+from providerswitch.controller.repairing import Repairs
+from providerswitch.controller.restoring import find_publication
+from providerswitch.controller.shadowing import overtake, prepare_going_live, switches_of_going_live
 from providerswitch.controller.switching import Switching
 from providerswitch.core.case import Case, Decision
 from providerswitch.core.memory import Publication, commit
@@ -37,6 +42,11 @@ class Publisher:
     metrics: Metrics
     clock: Callable[[], datetime]
 
+    @property
+    def repairs(self) -> Repairs:
+        """What is known of drift."""
+        return Repairs(self.children, self.metrics, self.clock)
+
     async def enact(self, entry: Entry, case: Case, decision: Decision, decided_from: datetime) -> None:
         """Publish a decision if it is not what is published; switches are recorded in the entry's memory.
 
@@ -53,6 +63,8 @@ class Publisher:
         if decision.trigger is None:
             entry.publication = entry.publication or self._current(entry, decision, case)
             return
+        if policy.spec.dry_run:
+            overtake(entry, self.children)
         publication = self._next(entry, decision, decided_from)
         made = (Settled(None, case, decision),)
         await self._switch(entry, publication, made, decided_from, rehearse=entry.refused)
@@ -75,7 +87,8 @@ class Publisher:
         made = tuple(each for each in settled if each.decision.trigger)
         current, memory = entry.publication, entry.memory
         assert entry.policy is not None
-        unheard = memory.active in entry.problems and memory.last_good_generation != entry.policy.generation
+        heard = entry.rehearsed_generation if entry.policy.spec.dry_run else memory.last_good_generation
+        unheard = memory.active in entry.problems and heard != entry.policy.generation
         unheard = unheard or (current is not None and entry.policy.spec.provider(current.active) is None)
         if not made or current is None or entry.publish_problem or unheard:
             return
@@ -93,12 +106,29 @@ class Publisher:
         *,
         rehearse: bool,
     ) -> None:
-        if rehearse and not await self._rehearse(entry, publication):
+        if entry.policy and entry.policy.spec.dry_run:
+            outcome = await self._shadow(entry, publication)
+        elif rehearse and not await self._rehearse(entry, publication):
             return
-        outcome = await self._publish(entry, publication)
+        else:
+            outcome = await self._publish(entry, publication)
         if outcome:
             for each in made:
-                self._record(entry, each, publication, decided_from, succeeded=outcome == "Succeeded")
+                self._record(entry, each, publication, decided_from, outcome)
+
+    async def _shadow(self, entry: Entry, publication: Publication) -> SwitchOutcome | None:
+        """Do all of a publication but for storing it; None where it would not go through, with the problem noted."""
+        assert entry.policy is not None
+        bodies = build_objects(self._choice(entry, publication))
+        entry.published = {}
+        try:
+            await self.switching.rehearse_anew(entry.policy.owner, bodies)
+        except UserError as error:
+            entry.publish_problem = Problem(error.reason, error.message)
+            return None
+        entry.rehearsed, entry.rehearsed_generation = bodies, entry.policy.generation
+        entry.publication = publication
+        return "Shadow"
 
     async def _keep_current(self, entry: Entry, case: Case, decision: Decision, *, rehearse: bool) -> None:
         """Same provider: publish what the spec changed about it, or put right what others changed."""
@@ -110,25 +140,32 @@ class Publisher:
             return
         current = self._current(entry, decision, case)
         bodies = build_objects(self._choice(entry, current))
+        if entry.policy.spec.dry_run:
+            if rehearse or bodies != entry.rehearsed:
+                await self._shadow(entry, current)
+            return
         if self._stands(entry, bodies):
             entry.published, entry.publication = bodies, current
+            entry.memory = replace(entry.memory, last_good_generation=entry.policy.generation)
+            entry.related = self.repairs.related(next(iter(bodies)))
         else:
             await self._mend(entry, current, bodies, rehearse=rehearse)
+        self.repairs.note_contest(entry)
 
     async def _keep_last_good(self, entry: Entry) -> None:
         """What the spec says of the provider cannot be honoured now: only what others changed is put right."""
         assert entry.policy is not None
-        if not entry.published or self._stands(entry, entry.published):
+        if entry.policy.spec.dry_run or not entry.published or self._stands(entry, entry.published):
             return
-        self._count_drift(entry)
+        bodies, found = entry.published, self.repairs.find(entry, entry.published)
+        if not self.repairs.may_repair(entry, found):
+            return
         try:
-            await self.switching.publish(entry.policy.owner, entry.published, entry.published)
+            await self.switching.publish(entry.policy.owner, bodies, bodies)
         except UserError as error:
             entry.publish_problem = Problem(error.reason, error.message)
-
-    def _count_drift(self, entry: Entry) -> None:
-        log.info("published objects were changed by somebody else and are put right", extra=_who(entry))
-        self.metrics.drift.labels(entry.key.namespace, entry.key.name).inc()
+        else:
+            self.repairs.note(entry, found)
 
     def _current(self, entry: Entry, decision: Decision, case: Case) -> Publication:
         memory = entry.memory
@@ -152,21 +189,33 @@ class Publisher:
     ) -> None:
         assert entry.policy is not None
         published_by_us = entry.memory.last_good_generation == entry.policy.generation and self._weighs_the_same(bodies)
-        if bodies == entry.published or (not entry.published and published_by_us):
-            self._count_drift(entry)
-            await self._publish(entry, current)
+        rotated = was_rotated(bodies, self.children)
+        if bodies == entry.published or (not entry.published and published_by_us and not rotated):
+            await self._put_right(entry, current, bodies)
             return
-        if not entry.published and self._was_begun(bodies):
+        if not entry.published and not rotated and self._was_begun(bodies):
             log.info("a publication that a crash interrupted is finished", extra=_who(entry))
             await self._publish(entry, current)
             return
+        began, former = self.clock(), find_publication(entry, self.children)
         updated = replace(
-            current, revision=entry.memory.revision + 1, primary=entry.policy.spec.primary, decided_at=self.clock()
+            prepare_going_live(entry, self.children, current),
+            revision=entry.memory.revision + 1,
+            primary=entry.policy.spec.primary,
+            decided_at=began,
         )
         if rehearse and not await self._rehearse(entry, updated):
             return
         if await self._publish(entry, updated) == "Succeeded":
+            for switch in switches_of_going_live(entry, former, updated, began, self.clock()):
+                self._commit(entry, switch, None)
             entry.memory = replace(entry.memory, revision=updated.revision)
+
+    async def _put_right(self, entry: Entry, current: Publication, bodies: dict[TargetKey, Object]) -> None:
+        """Publish again what others changed."""
+        found = self.repairs.find(entry, bodies)
+        if self.repairs.may_repair(entry, found) and await self._publish(entry, current) == "Succeeded":
+            self.repairs.note(entry, found)
 
     def published_shares(self, entry: Entry) -> dict[str, int]:
         """Return the weights that stand published; none where there are none of ours."""
@@ -222,6 +271,7 @@ class Publisher:
             fallbacks=tuple(name for name in policy.spec.order() if name not in {provider.name, *entry.misfits}),
             tasks=_chosen_for_tasks(policy.spec, publication),
             shares=entry.shares,
+            keys=find_keys(entry, self.children),
         )
 
     async def try_out(self, entry: Entry, provider: str, why: str) -> str | None:
@@ -248,21 +298,23 @@ class Publisher:
             return False
         return True
 
-    async def _publish(self, entry: Entry, publication: Publication) -> str:
-        """Publish; return "Succeeded", or "RolledBack" with the problem noted, or "" where nothing was touched."""
+    async def _publish(self, entry: Entry, publication: Publication) -> SwitchOutcome | None:
+        """Publish; return "Succeeded", or "RolledBack" with the problem noted, or None where nothing was touched."""
         assert entry.policy is not None
         bodies = build_objects(self._choice(entry, publication))
         try:
-            await self.switching.publish(entry.policy.owner, bodies, entry.published)
+            await self.switching.publish(entry.policy.owner, bodies, entry.published, entry.adopted)
         except UserError as error:
             entry.publish_problem = Problem(error.reason, error.message)
-            return "RolledBack" if error.reason == "PublishRefused" else ""
+            return "RolledBack" if error.reason == "PublishRefused" else None
+        self.repairs.note_adoptions(entry)
+        entry.related = self.repairs.related(next(iter(bodies)))
         entry.published, entry.publication = bodies, publication
         entry.memory = replace(entry.memory, last_good_generation=entry.policy.generation)
         return "Succeeded"
 
     def _record(
-        self, entry: Entry, made: Settled, publication: Publication, decided_from: datetime, *, succeeded: bool
+        self, entry: Entry, made: Settled, publication: Publication, decided_from: datetime, outcome: SwitchOutcome
     ) -> None:
         task = made.task
         detected = detection(made.case, decided_from)
@@ -273,11 +325,13 @@ class Publisher:
             decided_at=decided_from,
             now=self.clock(),
             detected=detected,
-            succeeded=succeeded,
+            outcome=outcome,
             task=task,
         )
-        if repeats(entry, switch):
-            return
+        if not repeats(entry, switch):
+            self._commit(entry, switch, detected)
+
+    def _commit(self, entry: Entry, switch: Switch, detected: timedelta | None) -> None:
         drill = entry.memory.drill
         if drill and drill.made(switch.from_provider, switch.to):
             self.metrics.count_rehearsed(entry.key, switch)

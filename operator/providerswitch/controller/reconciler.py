@@ -15,9 +15,10 @@ from zlib import crc32
 from providerswitch.api.errors import ApiServerError, InvariantError
 from providerswitch.api.selection import Task
 from providerswitch.controller.children import Children
-from providerswitch.controller.detours import real_health, settle_detour, tell_drill
+from providerswitch.controller.detours import hold, real_health, settle_detour, tell_drill
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
+from providerswitch.controller.history import History
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
@@ -25,6 +26,7 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
+from providerswitch.controller.shadowing import build_shadow, watch_served
 from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
@@ -33,7 +35,7 @@ from providerswitch.core.decide import decide
 from providerswitch.core.memory import Rotation, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
-from providerswitch.core.service import watch_consumers, watch_providers
+from providerswitch.core.service import watch_providers
 from providerswitch.core.situation import Situation, build_case
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
@@ -71,6 +73,7 @@ class Parts:
     children: Children
     publisher: Publisher
     reporter: Reporter
+    history: History
     metrics: Metrics
     evidence: Evidence
     rehearsing: Rehearsing
@@ -86,6 +89,11 @@ class Reconciler:
         self._open = asyncio.Event()
         self._turns = Turns()
         self._leading = True
+
+    @property
+    def leading(self) -> bool:
+        """Whether it decides and writes, as it does where there is no other replica."""
+        return self._leading
 
     def start(self) -> None:
         """Let reconciles begin: what is published is known now."""
@@ -196,13 +204,14 @@ class Reconciler:
         made = await self._decide_and_publish(entry)
         tasks = await self._serve_tasks(entry)
         await self._parts.publisher.keep(entry, made.case, made.decision)
-        held = _hold(entry, None, made.situation)
+        held = hold(entry, None, made.situation)
         self._note_load(entry)
         self._look_back(entry, held.case)
         background = self._background(entry, tuple(tasks), made.situation)
         await self._parts.reporter.report(entry, held, made.decision, background)
         self._parts.rehearsing.follow_up(entry, held)
         self._plan_next(entry, (held, *tasks))
+        await self._parts.history.record(entry)
 
     async def _keep_warm(self, entry: Entry) -> None:
         """Probe what a policy wants without anything that is billed: whoever leads asks that."""
@@ -228,6 +237,7 @@ class Reconciler:
             source=self._parts.evidence.source_problem(entry),
             config_load=entry.config_load,
             resilient=entry.memory.active is not None,
+            shadow=build_shadow(entry, self._parts.children, seen.now),
         )
 
     def _note_load(self, entry: Entry) -> None:
@@ -243,13 +253,12 @@ class Reconciler:
         secrets = {key: await parts.secrets.read(key) for key in used}
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
-        also = parts.overrides.providers(entry.key)
+        also, copies = parts.overrides.providers(entry.key), parts.children.include_secrets
         frozen = parts.registry.networks.frozen(entry.key.namespace) is not None
-        wanted = want(policy.spec, entry.key.namespace, secrets, also)
-        parts.registry.watch(
-            entry, parts.rehearsing.attend(entry, wanted, frozen=frozen, ordered=bool(also)), parts.scheduler
-        )
-        entry.mistakes = find_mistakes(policy.spec)
+        wanted = want(policy.spec, entry.key.namespace, secrets, also, publishes_secrets=copies)
+        wanted = parts.rehearsing.attend(entry, wanted, frozen=frozen, ordered=bool(also))
+        parts.registry.watch(entry, wanted, parts.scheduler)
+        entry.mistakes = find_mistakes(policy.spec, publishes_secrets=copies)
         parts.evidence.subscribe(entry)
         entry.passed_over = {}
         if not entry.restored and not entry.following:
@@ -271,7 +280,7 @@ class Reconciler:
         decided_from = self._parts.clock()
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
-        entry.memory = watch_consumers(entry.memory, case)
+        entry.memory = watch_served(entry, entry.memory, case)
         entry.misfits, entry.shares = case.misfits, self._shares(entry, case)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
@@ -303,13 +312,13 @@ class Reconciler:
         for each in settled:
             entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
             entry.memory = settle_detour(entry, each)
-        return [_hold(entry, task, made[task.name].situation) for task in tasks]
+        return [hold(entry, task, made[task.name].situation) for task in tasks]
 
     def _look_back(self, entry: Entry, case: Case) -> None:
         """Remember for the next look who exceeds a threshold, and how long each was up and down."""
         memory = replace(entry.memory, degraded=case.degraded)
         now = replace(case, now=self._parts.clock())
-        entry.memory = watch_consumers(watch_providers(memory, now), now)
+        entry.memory = watch_served(entry, watch_providers(memory, now), now)
 
     def _plan_next(self, entry: Entry, held: Sequence[Settled]) -> None:
         """Look again when something is due, and now and then for what only time changes."""
@@ -384,10 +393,3 @@ def _left_alone(entry: Entry) -> float:
 def _part(entry: Entry) -> float:
     """Return 1 to 1.5, other for each policy, so that those that were woken together do not go on in step."""
     return 1 + 0.5 * (crc32(str(entry.key).encode()) % 1000) / 1000
-
-
-def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:
-    """Return what holds now that a decision has been enacted, from the same that was seen then."""
-    assert entry.policy is not None
-    case = build_case(entry.policy.spec, entry.memory, situation, task)
-    return Settled(task.name if task else None, case, decide(case))

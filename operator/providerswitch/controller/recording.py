@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from providerswitch.api.status import Rejection, Switch
+from providerswitch.api.status import Rejection, Switch, SwitchOutcome
 from providerswitch.controller.entry import Entry
 from providerswitch.core.case import Case, Decision
 from providerswitch.core.memory import Publication
@@ -24,7 +24,7 @@ def build_switch(
     decided_at: datetime,
     now: datetime,
     detected: timedelta | None,
-    succeeded: bool,
+    outcome: SwitchOutcome,
     task: str | None = None,
 ) -> Switch:
     """Return the history entry of a switch of the policy itself, or of a task."""
@@ -38,7 +38,7 @@ def build_switch(
         reason=decision.why[:1024],
         detect_millis=round(detected.total_seconds() * 1000) if detected is not None else None,
         switch_millis=round(took.total_seconds() * 1000),
-        outcome="Succeeded" if succeeded else "RolledBack",
+        outcome=outcome,
         task=task,
         rejected=[Rejection(provider=each.provider, why=each.why[:512]) for each in decision.rejected] or None,
     )

@@ -6,12 +6,12 @@ again and the Event, having the same name, is not repeated.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from providerswitch.api.errors import ApiServerError
-from providerswitch.api.status import Condition, ConditionType, PolicyStatus
+from providerswitch.api.status import Condition, ConditionType, PolicyStatus, Switch
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
 from providerswitch.core.case import Decision
@@ -62,7 +62,7 @@ class Reporter:
         self._log(entry, held.decision, made, status)
         await self._announce(entry, status)
         self._measure(entry, status)
-        if entry.status.held is None:
+        if entry.status.held is None and not status.shadow:
             self._count_hold(entry, held.decision)
         await self._write(entry, status)
 
@@ -97,8 +97,9 @@ class Reporter:
             await self._write(entry, entry.status.model_copy(update=seen))
 
     async def _announce(self, entry: Entry, status: PolicyStatus) -> None:
-        told = [tell_switch(switch) for switch in entry.unannounced]
+        told = [*(_tell_switch(entry, switch) for switch in entry.unannounced), *entry.news]
         entry.unannounced.clear()
+        entry.news.clear()
         for event in (*tell_changes(entry.status, status), *told):
             await self._post(entry, event)
 
@@ -137,13 +138,14 @@ class Reporter:
     def _log(self, entry: Entry, settled: Decision, made: Decision, status: PolicyStatus) -> None:
         """One line for each switch, and for each change of what holds otherwise; none for another try of the same."""
         decision = made if made.trigger else settled
-        line = f"{status.active_provider} {settled.reason} {told_apart(settled)}"
+        mode = "" if status.shadow is None else "Shadow: would switch" if made.trigger else "Shadow: would stay"
+        line = f"{mode[:6]} {status.active_provider} {settled.reason} {told_apart(settled)}"
         enacted = made.trigger is not None and made.provider == status.active_provider
         if line == entry.last_log and not enacted:
             return
         entry.last_log = line
         log.info(
-            "decision",
+            mode or "decision",
             extra={
                 "namespace": entry.key.namespace,
                 "policy": entry.key.name,
@@ -159,7 +161,12 @@ class Reporter:
 
     def _measure(self, entry: Entry, status: PolicyStatus) -> None:
         key = entry.key
-        self.metrics.show_active(key, status.active_provider, status.active_since)
+        shadow = status.shadow
+        if shadow:
+            self.metrics.show_active(key, shadow.published_provider, None)
+        else:
+            self.metrics.show_active(key, status.active_provider, status.active_since)
+        self.metrics.shadow.labels(key.namespace, key.name).set(shadow is not None)
         self.metrics.show_states(key, {each.name: each.state for each in status.providers})
         self.metrics.show_conditions(key, status.conditions)
         self.metrics.count_service(key, status.resilience.observed if status.resilience else None)
@@ -168,6 +175,12 @@ class Reporter:
         self.metrics.ready.labels(key.namespace, key.name).set(ready is not None and ready.status == "True")
         if entry.policy:
             self.metrics.show_budget(key, entry.policy.spec.health_check.budget)
+
+
+def _tell_switch(entry: Entry, switch: Switch) -> PolicyEvent:
+    """The Event of a switch is also about the object that consumers read."""
+    told = tell_switch(switch)
+    return told if switch.outcome == "Shadow" else replace(told, related=entry.related)
 
 
 def explain_old_crd(error: ApiServerError) -> ApiServerError:

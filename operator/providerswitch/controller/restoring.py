@@ -7,7 +7,7 @@ from typing import Final
 from providerswitch.api.status import Switch
 from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
-from providerswitch.core.memory import Memory, Publication, adopt, commit, undo_drill, unfinished
+from providerswitch.core.memory import Memory, Publication, adopt, commit, undo_drill, unfinished, unpublished
 from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
 from providerswitch.publish.choice import read_publication
 from providerswitch.publish.config_map import config_map_name
@@ -18,7 +18,14 @@ NOT_RECORDED: Final = "it was published, and the operator ended before it was re
 
 
 def restore(entry: Entry, children: Children, now: datetime) -> None:
-    """Finish what a crash interrupted, in memory; the reconcile that follows repairs the objects."""
+    """Finish what a crash interrupted, in memory; the reconcile that follows repairs the objects.
+
+    In shadow mode the objects tell nothing of what was decided.
+    """
+    entry.restored = True
+    if entry.policy and entry.policy.spec.dry_run and entry.status.shadow:
+        entry.memory = undo_drill(entry.memory)
+        return
     published = find_publication(entry, children)
     left = unfinished(entry.memory, published)
     if left:
@@ -26,8 +33,8 @@ def restore(entry: Entry, children: Children, now: datetime) -> None:
         entry.memory = _resume(entry.memory, left, now)
         entry.unannounced.extend(entry.memory.history[: len(entry.memory.history) - len(before)])
     entry.memory = undo_drill(entry.memory)
-    entry.publication = published if published and published.revision == entry.memory.revision else None
-    entry.restored = True
+    agreed = published and (published.revision, published.active) == (entry.memory.revision, entry.memory.active)
+    entry.publication = published if agreed else None
 
 
 def find_publication(entry: Entry, children: Children) -> Publication | None:
@@ -45,12 +52,16 @@ def _resume(memory: Memory, left: Publication, now: datetime) -> Memory:
     """Commit what was published but not recorded; with the status lost there is nothing to commit."""
     if memory.revision == 0:
         return adopt(memory, left)
-    moved = {task: name for task, name in left.tasks.items() if memory.seat(task).active != name}
+    moved = {
+        task: name for task, name in left.tasks.items() if memory.seat(task).active != name or unpublished(memory, task)
+    }
     resumed = memory
     for task, name in moved.items():
-        switch = _resumed(left, now, memory.seat(task).active, name, NOT_RECORDED)
+        former = memory.seat(task).active
+        switch = _resumed(left, now, former if former != name else None, name, NOT_RECORDED)
         resumed = commit(resumed, switch.model_copy(update={"task": task, "trigger": "Unknown"}))
-    if left.active == memory.active:
+    went_live = unpublished(memory, None) and left.previous != left.active
+    if left.active == memory.active and not went_live:
         return replace(adopt(resumed, left), seats=resumed.seats)
     switched = commit(resumed, _resumed(left, now, left.previous, left.active, left.why))
     return replace(adopt(switched, left), active_since=now, seats=resumed.seats)

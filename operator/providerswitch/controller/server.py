@@ -5,7 +5,9 @@ failed probe.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
@@ -46,18 +48,34 @@ def _verdict(*, good: bool) -> web.Response:
     return web.Response(status=200 if good else 503, text="ok\n" if good else "not ok\n")
 
 
-async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    flag: str = "--listen",
+    tls: ssl.SSLContext | None = None,
+    **options: Any,
+) -> web.AppRunner:
     """Start serving; the caller calls `cleanup()` on what is returned.
+
+    Args:
+        app: what to serve.
+        host: name or address.
+        port: of TCP.
+        flag: that names the address, for errors.
+        tls: None for plain HTTP.
+        options: of aiohttp's server.
 
     Raises:
         UserError: the address cannot be used.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, **options)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         await runner.cleanup()
-        advice = "Is another process using it? Choose another with --listen."
+        advice = f"Is another process using it? Choose another with {flag}."
         raise UserError("ListenFailed", f"Cannot listen on {host}:{port}. {advice}") from error
     return runner

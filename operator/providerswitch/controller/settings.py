@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from providerswitch.api.durations import format_duration, parse_duration
 from providerswitch.api.fields import DNS_LABEL
 from providerswitch.api.override import LONGEST_OVERRIDE
+from providerswitch.controller.hints.settings import HintSettings, read_service
 from providerswitch.core.limits import POLICIES_FLAG, PROVIDERS_FLAG, Limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,6 +41,7 @@ class Settings:
         limits: of the policies of each namespace.
         lease_namespace: None is the Pod's own.
         lease_seconds: how long the Lease holds without being renewed.
+        publish_secrets: whether policies may have Secrets published.
         longest_override: overrides that ask for longer are rejected.
         keep_finished: how long finished overrides and drills are kept.
     """
@@ -56,6 +58,8 @@ class Settings:
     lease_name: str = "providerswitch"
     lease_namespace: str | None = None
     lease_seconds: float = 10.0
+    publish_secrets: bool = False
+    hints: HintSettings = field(default_factory=HintSettings)
     longest_override: timedelta = LONGEST_OVERRIDE
     keep_finished: timedelta = timedelta(hours=24)
 
@@ -83,6 +87,10 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f'"{text}" is not HOST:PORT; write for example 0.0.0.0:8080 or [::]:8080')
     return host.strip("[]"), int(port)
+
+
+def _address_or_none(text: str) -> tuple[str, int] | None:
+    return _address(text) if text else None
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -178,6 +186,24 @@ FLAGS: Final[tuple[tuple[str, str, str | None, dict[str, Any]], ...]] = (
     (PROVIDERS_FLAG, "PROVIDERSWITCH_MAX_PROVIDERS_PER_NAMESPACE", "1000", {
         "metavar": "N", "type": _count,
         "help": "providers of all policies of one namespace that are served; 0 is no limit (default 1000)"}),
+    ("--publish-secrets", "PROVIDERSWITCH_PUBLISH_SECRETS", "false", {
+        "metavar": "true|false", "nargs": "?", "const": True, "type": _switch,
+        "help": "let policies publish a Secret that holds the active provider's key (default false)"}),
+    ("--hints-listen", "PROVIDERSWITCH_HINTS_LISTEN", "", {
+        "metavar": "HOST:PORT", "type": _address_or_none,
+        "help": "where to take hints of failed calls, POST /v1/hints; empty is nowhere"}),
+    ("--hints-cert", "PROVIDERSWITCH_HINTS_CERT", "", {
+        "metavar": "FILE", "help": "certificate for hints, PEM; read again when it changes"}),
+    ("--hints-key", "PROVIDERSWITCH_HINTS_KEY", "", {
+        "metavar": "FILE", "help": "key of that certificate, PEM; read again when it changes"}),
+    ("--hints-insecure", "PROVIDERSWITCH_HINTS_INSECURE", "false", {
+        "metavar": "true|false", "nargs": "?", "const": True, "type": _switch,
+        "help": "take hints over plain HTTP, because something else encrypts the way (default false)"}),
+    ("--hints-service", "PROVIDERSWITCH_HINTS_SERVICE", "", {
+        "metavar": "NAMESPACE/NAME", "type": read_service,
+        "help": "Service without selector that is to lead to the replica that leads; it then needs its own address"}),
+    ("--pod-ip", "PROVIDERSWITCH_POD_IP", "", {
+        "metavar": "ADDRESS", "help": "IP address of this Pod, for the Service of hints"}),
     ("--max-override-duration", "PROVIDERSWITCH_MAX_OVERRIDE_DURATION", "24h", {
         "metavar": "DURATION", "type": _span(*OVERRIDE_BOUNDS),
         "help": "overrides that ask for longer are rejected; 1m to 24h (default 24h)"}),
@@ -229,6 +255,15 @@ def read_settings(flags: argparse.Namespace) -> Settings:
         lease_name=flags.lease_name,
         lease_namespace=flags.lease_namespace,
         lease_seconds=flags.lease_duration,
+        publish_secrets=flags.publish_secrets,
+        hints=HintSettings(
+            flags.hints_listen,
+            flags.hints_cert,
+            flags.hints_key,
+            flags.hints_insecure,
+            flags.hints_service,
+            flags.pod_ip,
+        ),
         longest_override=flags.max_override_duration,
         keep_finished=flags.keep_finished,
     )

@@ -13,7 +13,9 @@ from typing_extensions import override
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
+from providerswitch.controller.hints.settings import HintSettings
 from providerswitch.kube.client import KubeClient, Object
+from providerswitch.kube.endpoint_slices import ENDPOINT_SLICES
 from providerswitch.kube.lease import LEASES
 from providerswitch.kube.objects import NOT_FOUND, POLICIES, ObjectKey
 
@@ -54,8 +56,13 @@ NEEDED: Final = (
     *(Permission(verb, "", kind) for kind in ("configmaps", "services")
       for verb in ("get", "list", "watch", "create", "patch", "delete")),
     *(Permission(verb, "", "secrets") for verb in ("get", "list", "watch")),
+    *(Permission(verb, "apps", "controllerrevisions") for verb in ("list", "watch", "create", "patch", "delete")),
     Permission("create", "events.k8s.io", "events"),
 )  # fmt: skip
+
+
+TO_PUBLISH_SECRETS: Final = tuple(Permission(verb, "", "secrets") for verb in ("create", "patch", "delete"))
+"""What is needed besides where policies may have Secrets published."""
 
 
 def needed_for(lease: ObjectKey | None) -> tuple[Permission, ...]:
@@ -70,16 +77,38 @@ def needed_for(lease: ObjectKey | None) -> tuple[Permission, ...]:
     )
 
 
+def needed_for_hints(settings: HintSettings) -> tuple[Permission, ...]:
+    """Return what the operator needs besides, to take hints."""
+    if settings.listen is None:
+        return ()
+    reviews = (
+        Permission("create", "authentication.k8s.io", "tokenreviews"),
+        Permission("create", "authorization.k8s.io", "subjectaccessreviews"),
+    )
+    if settings.service is None:
+        return reviews
+    group, plural = ENDPOINT_SLICES.api_version.partition("/")[0], ENDPOINT_SLICES.plural
+    return (
+        *reviews,
+        Permission("get", "", "services", object=settings.service),
+        Permission("create", group, plural, object=ObjectKey(settings.service.namespace, "")),
+        Permission("patch", group, plural, object=settings.service),
+    )
+
+
 async def wait_until_usable(
     client: KubeClient,
     server: str,
     namespaces: tuple[str, ...],
     lease: ObjectKey | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    *,
+    further: tuple[Permission, ...] = (),
+    once: tuple[Permission, ...] = (),
 ) -> None:
     """Return when the API server answers, the CRDs are there and the permissions suffice; log what is missing."""
     told = ""
-    while complaint := await find_obstacle(client, server, namespaces, lease):
+    while complaint := await find_obstacle(client, server, namespaces, lease, further, once):
         if complaint != told:
             log.error("%s", complaint)
             told = complaint
@@ -89,13 +118,23 @@ async def wait_until_usable(
 
 
 async def find_obstacle(
-    client: KubeClient, server: str, namespaces: tuple[str, ...], lease: ObjectKey | None = None
+    client: KubeClient,
+    server: str,
+    namespaces: tuple[str, ...],
+    lease: ObjectKey | None = None,
+    further: tuple[Permission, ...] = (),
+    once: tuple[Permission, ...] = (),
 ) -> str | None:
-    """Return what keeps the operator from working, and what to do about it; None when nothing does."""
+    """Return what keeps the operator from working, and what to do about it; None when nothing does.
+
+    `further` is what it needs besides `NEEDED` in each namespace, `once` what it needs besides in the cluster.
+    """
     scopes: tuple[str | None, ...] = namespaces or (None,)
     try:
-        missing = [str(right) for right in NEEDED for scope in scopes if not await _may(client, right, scope)]
-        missing += [str(right) for right in needed_for(lease) if not await _may(client, right, None)]
+        missing = [
+            str(right) for right in (*NEEDED, *further) for scope in scopes if not await _may(client, right, scope)
+        ]
+        missing += [str(right) for right in (*needed_for(lease), *once) if not await _may(client, right, None)]
         if missing:
             return _rights_missing(sorted(set(missing)), namespaces)
         await _ask_for_policies(client, scopes)

@@ -14,7 +14,6 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.stocktaking import insist
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.objects import NOT_FOUND, OVERRIDES, POLICIES, key_of, list_all
-from providerswitch.publish.targets import RESOURCES
 
 RETRY_SECONDS: Final = 0.2
 
@@ -26,6 +25,7 @@ class Term:
     Attributes:
         take_in: gets each policy as the watch of policies would tell it.
         look_soon: asks for a comparison of the policies that are served with those that exist.
+        begun: is called once this replica leads.
     """
 
     client: KubeClient
@@ -37,6 +37,7 @@ class Term:
     metrics: Metrics
     take_in: Callable[[str, Object], None]
     look_soon: asyncio.Event
+    begun: Callable[[], None] = lambda: None
 
     async def begin(self) -> None:
         """Take over from what the former leader wrote last, and go to work.
@@ -48,12 +49,13 @@ class Term:
         self.overrides.lead()
         self.reconciler.lead(self.registry)
         self.look_soon.set()
+        self.begun()
 
     async def _look_again(self) -> None:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
         policies = []
         for scope in scopes:
-            for kind, resource in RESOURCES.items():
+            for kind, resource in self.children.resources.items():
                 listener = self.children.listener(kind, scope)
                 async for obj in list_all(self.client, resource, scope, selector=SELECTOR):
                     listener.changed(obj)

@@ -43,8 +43,11 @@ def secrets_of(spec: PolicySpec, namespace: str) -> frozenset[ObjectKey]:
     )
 
 
-def want(spec: PolicySpec, namespace: str, secrets: Secrets, also: Collection[str] = ()) -> Wanted:
+def want(
+    spec: PolicySpec, namespace: str, secrets: Secrets, also: Collection[str] = (), *, publishes_secrets: bool = False
+) -> Wanted:
     """Return the probe targets of a spec; `also` names listed providers that none of its rules would choose."""
+    copies_keys = publishes_secrets and spec.publish.secret is not None
     order = tuple(dict.fromkeys((*spec.everyone(), *(name for name in also if spec.provider(name)))))
     targets: dict[str, ProbeTarget] = {}
     problems: dict[str, Problem] = {}
@@ -54,19 +57,45 @@ def want(spec: PolicySpec, namespace: str, secrets: Secrets, also: Collection[st
         key = find_key(provider, f"spec.providers[{index}]", namespace, secrets)
         if isinstance(key, Problem):
             problems[provider.name] = key
+        elif copies_keys and (refusal := _find_copy_refusal(provider, f"spec.providers[{index}]", namespace, secrets)):
+            problems[provider.name] = refusal
         targets[provider.name] = _target(provider, spec.health_check, None if isinstance(key, Problem) else key)
     return Wanted({name: targets[name] for name in order}, problems)
 
 
-def find_mistakes(spec: PolicySpec) -> tuple[Problem, ...]:
+def _find_copy_refusal(provider: Provider, place: str, namespace: str, secrets: Secrets) -> Problem | None:
+    """Return why a provider's key may not be copied: whoever writes policies need not be allowed to read it."""
+    ref = provider.auth.secret_key_ref if provider.auth else None
+    secret = secrets.get(ObjectKey(namespace, ref.name)) if ref else None
+    if ref is None or secret is None or secret.publishable:
+        return None
+    return Problem(
+        "KeyNotPublishable",
+        f'Secret "{ref.name}" in "{namespace}" does not allow its keys to be copied into the Secret of '
+        f"spec.publish.secret ({place}.auth). Have its owner set its annotation {meta.PUBLISH_ANNOTATION} to "
+        '"true", or remove spec.publish.secret.',
+    )
+
+
+def find_mistakes(spec: PolicySpec, *, publishes_secrets: bool = False) -> tuple[Problem, ...]:
     """Return what the API server cannot check about a spec; the entries concerned are ignored until mended."""
     entries = " ".join(mistake for entry in spec.schedule if (mistake := schedule.find_mistake(entry)))
     checks = quality.find_mistake(spec.quality_checks) if spec.quality_checks else None
     found = (
         Problem("ScheduleInvalid", entries) if entries else None,
         Problem("QualityChecksInvalid", checks) if checks else None,
+        None if publishes_secrets or spec.publish.secret is None else _secrets_not_published(spec.publish.secret.name),
     )
     return tuple(problem for problem in found if problem)
+
+
+def _secrets_not_published(name: str) -> Problem:
+    return Problem(
+        "SecretsNotPublished",
+        f'Secret "{name}" (spec.publish.secret) is neither written nor kept up to date, because this operator may not '
+        "write Secrets; all else is published. Have the administrator set rbac.publishSecrets: true in the chart "
+        "(--publish-secrets), or remove spec.publish.secret.",
+    )
 
 
 def cadence_of(check: HealthCheck, *, billed: bool) -> Cadence:

@@ -10,8 +10,9 @@ from providerswitch.api.policy import Mode, PolicySpec
 from providerswitch.api.status import Condition, ConditionType, HealthState
 from providerswitch.core.case import Case, Reason
 from providerswitch.core.decide import decide
+from providerswitch.core.drill_record import DrillRecord
 from providerswitch.core.health import ProviderHealth
-from providerswitch.core.memory import DrillRecord, Memory
+from providerswitch.core.memory import Memory
 from providerswitch.core.override import Override
 from providerswitch.core.rehearsal import Run, Verdict, allowance, patience_of
 from providerswitch.core.wording import rejection

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 
-from providerswitch.api.drill import Fault
-from providerswitch.api.drill_in_force import DrillInForce
 from providerswitch.api.status import (
     HISTORY_LIMIT,
     BudgetStatus,
@@ -24,6 +22,7 @@ from providerswitch.api.status import (
     TaskStatus,
 )
 from providerswitch.core.budget import Spending
+from providerswitch.core.drill_record import DrillRecord, restore_drill
 from providerswitch.core.flapping import HOUR
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.outcome import Tier
@@ -68,28 +67,6 @@ class Rotation:
 
     at: datetime | None = None
     provider: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DrillRecord:
-    """A drill that runs, or whose end is not acted upon yet.
-
-    Attributes:
-        origin: the provider that served when it began.
-        tasks: those that the drilled provider served when it began.
-    """
-
-    name: str
-    uid: str
-    provider: str
-    fault: Fault
-    origin: str | None
-    started_at: datetime
-    tasks: tuple[str, ...] = ()
-
-    def made(self, former: str | None, to: str | None) -> bool:
-        """Tell whether a switch between two providers is a part of the drill."""
-        return self.provider in {former, to}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +140,7 @@ class Publication:
 
 def restore_memory(status: PolicyStatus) -> Memory:
     """Return the memory that a status holds."""
-    schedule, drill = status.schedule, _restore_drill(status.drill)
+    schedule, drill = status.schedule, restore_drill(status.drill)
     known = [entry for entry in status.providers if drill is None or entry.name != drill.provider]
     return Memory(
         active=status.active_provider,
@@ -203,9 +180,10 @@ def _restore_detour(told: OverrideInForce) -> Detour:
 
 
 def _arrived_by(history: Sequence[Switch], task: str | None, active: str | None) -> str:
-    made = (switch for switch in history if switch.task == task and switch.outcome != "RolledBack")
-    last = next(made, None)
-    return last.trigger if last and last.to == active else ""
+    """What brought the active provider; a choice of shadow mode keeps its cause when it goes live."""
+    made = [switch for switch in history if switch.task == task and switch.outcome != "RolledBack"]
+    causes = [switch for switch in made[1:2] if switch.outcome == "Shadow" and switch.to == active]
+    return [*causes, *made][0].trigger if made and made[0].to == active else ""
 
 
 def _restore_seat(task: TaskStatus, history: Sequence[Switch]) -> Seat:
@@ -219,14 +197,6 @@ def _restore_spending(budget: BudgetStatus | None) -> Spending | None:
         return Spending(date.fromisoformat(budget.day), budget.probes, budget.cost) if budget else None
     except ValueError:
         return None
-
-
-def _restore_drill(told: DrillInForce | None) -> DrillRecord | None:
-    """A fault of a later release is only a word here: what counts is the way back."""
-    if told is None:
-        return None
-    fault = Fault(told.fault) if told.fault in set(Fault) else Fault.OUTAGE
-    return DrillRecord(told.name, told.uid, told.provider, fault, told.origin, told.started_at, tuple(told.tasks or ()))
 
 
 def _restore_track(entry: ProviderStatus, drill: DrillRecord | None) -> Track:
@@ -376,17 +346,23 @@ def commit(memory: Memory, switch: Switch) -> Memory:
     kept = replace(
         memory,
         history=(switch, *memory.history)[:SWITCHES_KEPT],
-        counts=memory.counts if played else _count(memory.counts, done=done),
+        counts=memory.counts if played or switch.outcome == "Shadow" else _count(memory.counts, done=done),
         recent=_recent(memory.recent, switch.time) if done and not played else memory.recent,
     )
     if not done:
         return kept
+    arrived_by = _arrived_by(kept.history, switch.task, switch.to)
     if switch.task:
-        seat = replace(memory.seat(switch.task), active=switch.to, active_since=switch.time, arrived_by=switch.trigger)
+        seat = replace(memory.seat(switch.task), active=switch.to, active_since=switch.time, arrived_by=arrived_by)
         return replace(kept, seats={**memory.seats, switch.task: seat}, revision=switch.revision)
-    return replace(
-        kept, active=switch.to, active_since=switch.time, arrived_by=switch.trigger, revision=switch.revision
-    )
+    return replace(kept, active=switch.to, active_since=switch.time, arrived_by=arrived_by, revision=switch.revision)
+
+
+def unpublished(memory: Memory, task: str | None) -> bool:
+    """Tell whether the choice was made in shadow mode and was not published since."""
+    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
+    last = next(made, None)
+    return last is not None and last.outcome == "Shadow"
 
 
 def _count(counts: SwitchCounts, *, done: bool) -> SwitchCounts:

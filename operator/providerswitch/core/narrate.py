@@ -4,13 +4,29 @@ An identity names one happening, so that the same one told again after a crash i
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, Literal
 
+from providerswitch.api.meta import ADOPT_ANNOTATION
 from providerswitch.api.status import Condition, ConditionType, HealthState, PolicyStatus, ProviderStatus, Switch
 from providerswitch.core.case import Reason, Trigger
 from providerswitch.core.report import SWITCH_REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A published object that an Event is also about, in the namespace of the policy.
+
+    Attributes:
+        uid: None where it is not known.
+    """
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +36,14 @@ class PolicyEvent:
     Attributes:
         reason: CamelCase, documented in docs/reference/events.md.
         identity: tells two happenings of the same reason apart; equal identities are one Event.
+        related: the published object that it is also about.
     """
 
     type: Literal["Normal", "Warning"]
     reason: str
     note: str
     identity: str
+    related: Related | None = field(default=None, compare=False)
 
 
 SWITCH_REASONS: Final = {
@@ -74,6 +92,9 @@ def _switch(switch: Switch) -> PolicyEvent:
         note = f"{whose}Switch {way} was undone, the former choice is published again: {switch.reason}"
         return PolicyEvent("Warning", "SwitchRolledBack", note, f"{identity}/{switch.to}")
     kind: Literal["Normal", "Warning"] = "Warning" if switch.trigger == Trigger.FAILOVER else "Normal"
+    if switch.outcome == "Shadow":
+        note = f"Shadow: would {_would(switch)}{_for_task(switch)}: {switch.reason}. Nothing is published."
+        return PolicyEvent(kind, _switch_reason(switch.trigger), note, f"shadow/{identity}/{switch.to}")
     note = f"{whose}{_what(switch)} (revision {switch.revision}): {switch.reason}. {_times(switch)}."
     return PolicyEvent(kind, _switch_reason(switch.trigger), note, identity)
 
@@ -84,6 +105,15 @@ def _what(switch: Switch) -> str:
     return f'"{switch.to}" is the first choice'
 
 
+def _would(switch: Switch) -> str:
+    way = f'from "{switch.from_provider}" to "{switch.to}"' if switch.from_provider else f'to "{switch.to}" first'
+    return f"switch {way}"
+
+
+def _for_task(switch: Switch) -> str:
+    return f' for task "{switch.task}"' if switch.task else ""
+
+
 def _times(switch: Switch) -> str:
     seen = f", {switch.detect_millis} ms after the first failed probe" if switch.detect_millis is not None else ""
     return f"Published and verified in {switch.switch_millis} ms{seen}"
@@ -92,6 +122,42 @@ def _times(switch: Switch) -> str:
 def _switch_reason(trigger: str) -> str:
     """A switch that is finished after a restart may have been begun by a release with other triggers."""
     return next((reason for known, reason in SWITCH_REASONS.items() if known == trigger), "Switched")
+
+
+def tell_drift(related: Related, changed: str, managers: Sequence[str], now: datetime) -> PolicyEvent:
+    """Return the Event of an object that was put right: one for each kind and hour, whatever else changes meanwhile.
+
+    Args:
+        related: The object.
+        changed: What was done to it: "changed" or "deleted".
+        managers: Field managers that did it, as far as the API server recorded them.
+        now: When it was put right.
+    """
+    by = ", ".join(f'"{manager}"' for manager in managers) or "somebody the API server keeps no record of"
+    note = (
+        f'{related.kind} "{related.name}" was {changed} by {by} and has been put right. What follows within the hour '
+        "is only counted (providerswitch_drift_repairs_total)."
+    )
+    return PolicyEvent("Warning", "DriftCorrected", note, f"{related.kind}/{hour_of(now)}", related)
+
+
+def hour_of(moment: datetime) -> str:
+    """Return the hour of the day, UTC, as a word.
+
+    >>> from datetime import UTC
+    >>> hour_of(datetime(2026, 11, 2, 9, 59, 59, tzinfo=UTC))
+    '2026-11-02T09'
+    """
+    return f"{moment:%Y-%m-%dT%H}"
+
+
+def tell_adoption(related: Related) -> PolicyEvent:
+    """Return the Event of an object of somebody else's that was taken over because its annotation allows it."""
+    note = (
+        f'{related.kind} "{related.name}" was there before and has been adopted, as its annotation {ADOPT_ANNOTATION} '
+        "allows: it belongs to this policy now. What others wrote into it stays."
+    )
+    return PolicyEvent("Normal", "Adopted", note, f"{related.kind}/{related.name}/{related.uid}", related)
 
 
 def tell_changes(before: PolicyStatus, after: PolicyStatus) -> tuple[PolicyEvent, ...]:

@@ -13,9 +13,9 @@ from providerswitch.api.policy import PolicySpec
 from providerswitch.api.status import HealthState, Switch
 from providerswitch.core.case import Decision, Reason
 from providerswitch.core.drill import PlayedFault, is_bad
+from providerswitch.core.drill_record import DrillRecord
 from providerswitch.core.flapping import blacklist_for
 from providerswitch.core.health import ProviderHealth
-from providerswitch.core.memory import DrillRecord
 from providerswitch.core.outcome import Outcome
 
 MILLISECOND: Final = timedelta(milliseconds=1)

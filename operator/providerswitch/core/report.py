@@ -16,19 +16,22 @@ from providerswitch.api.status import (
     Recommendation,
     Resilience,
     ScheduleStatus,
+    ShadowStatus,
     SwitchCounts,
     TaskStatus,
 )
 from providerswitch.core.budget import Spending, spent_today
 from providerswitch.core.case import Case, Decision, Reason
 from providerswitch.core.decide import is_failed_over, refused_request
+from providerswitch.core.drill_record import DrillRecord
 from providerswitch.core.figures import tell_provider
-from providerswitch.core.memory import DrillRecord, Memory, Rotation
+from providerswitch.core.memory import Memory, Rotation
 from providerswitch.core.outcome import Tier
 from providerswitch.core.outlook import Outlook
 from providerswitch.core.override_report import judge_overridden, tell_overrides
 from providerswitch.core.resilience import build_resilience, success_rate
 from providerswitch.core.schedule import Standing
+from providerswitch.core.shadow import SHADOW, explain_shadow
 from providerswitch.core.verdict import Verdict
 from providerswitch.core.wording import LONGEST_WHY, complaint, rejection, shorten, spell
 
@@ -41,6 +44,8 @@ SWITCH_REFUSED: Final = "SwitchRefused"
 """Reason of Ready in manual mode, where the spec is not honoured, and else of FailedOver, where it is a failover."""
 LIMIT_EXCEEDED: Final = "LimitExceeded"
 """Reason of Ready of a policy for which its namespace has no place."""
+CONTESTED: Final = "Contested"
+"""Reason of Ready while somebody else changes a published object again and again."""
 SPEC_INVALID: Final = "SpecInvalid"
 """Reason of Ready of a policy whose newest spec cannot be read."""
 
@@ -74,6 +79,7 @@ class Background:
         source: what is wrong with the metrics source; None where nothing is.
         config_load: from the arrival of the last changed spec to its decision in force.
         resilient: whether figures of resilience can be told already.
+        shadow: what consumers are really sent to, in shadow mode; None while choices are published.
     """
 
     tasks: tuple[Settled, ...] = ()
@@ -84,6 +90,7 @@ class Background:
     source: str | None = None
     config_load: timedelta | None = None
     resilient: bool = False
+    shadow: ShadowStatus | None = None
 
 
 def build_status(
@@ -123,6 +130,7 @@ def build_status(
         drill=_drill(memory.drill),
         budget=_budget(memory.spending, case.now) if behind.budgeted else None,
         resilience=_resilience(case, memory, behind),
+        shadow=behind.shadow,
     )  # fmt: skip
 
 
@@ -130,13 +138,22 @@ def _verdicts(
     case: Case, decision: Decision, memory: Memory, problems: Sequence[Problem], behind: Background
 ) -> dict[ConditionType, Verdict]:
     verdicts = {
-        ConditionType.READY: judge_ready(case, decision, memory, problems, behind.tasks),
+        ConditionType.READY: _in_shadow(
+            judge_ready(case, decision, memory, problems, behind.tasks), decision, memory, behind.shadow
+        ),
         ConditionType.FAILED_OVER: judge_failed_over(case, decision, memory),
         ConditionType.FROZEN: judge_frozen(case),
         ConditionType.DEGRADED: judge_degraded(case, memory),
         ConditionType.OVERRIDDEN: judge_overridden((case, *(each.case for each in behind.tasks))),
     }
     return {**verdicts, ConditionType.BUDGET_EXHAUSTED: judge_budget(behind)} if behind.budgeted else verdicts
+
+
+def _in_shadow(ready: Verdict, decision: Decision, memory: Memory, shadow: ShadowStatus | None) -> Verdict:
+    """Nothing that is wrong is hidden by shadow mode."""
+    if shadow is None or ready.status != "True":
+        return ready
+    return Verdict("True", SHADOW, explain_shadow(shadow, memory.active or "", decision))
 
 
 def _switching(memory: Memory) -> SwitchCounts:

@@ -176,11 +176,16 @@ class MeanMillis:
 
 
 def mean_millis(switches: Sequence[Switch]) -> MeanMillis:
-    """Return mean times; a switch that a restart of the operator interrupted says nothing of its usual duration."""
+    """Return mean times.
+
+    A switch that a restart of the operator interrupted says nothing of its usual duration, and one of shadow mode
+    nothing of what consumers saw.
+    """
+    real = [switch for switch in switches if switch.outcome != "Shadow"]
     return MeanMillis(
-        detect=_mean([switch.detect_millis for switch in switches if switch.detect_millis is not None]),
-        switch=_mean([switch.switch_millis for switch in switches if switch.outcome == "Succeeded"]),
-        rollback=_mean([switch.switch_millis for switch in switches if switch.outcome == "RolledBack"]),
+        detect=_mean([switch.detect_millis for switch in real if switch.detect_millis is not None]),
+        switch=_mean([switch.switch_millis for switch in real if switch.outcome == "Succeeded"]),
+        rollback=_mean([switch.switch_millis for switch in real if switch.outcome == "RolledBack"]),
     )
 
 

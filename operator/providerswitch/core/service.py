@@ -31,6 +31,11 @@ def watch_consumers(memory: Memory, case: Case) -> Memory:
     return replace(memory, observed=_look(memory.observed, case, health, up=up))
 
 
+def rest_consumers(memory: Memory, case: Case) -> Memory:
+    """Return the memory after a look in shadow mode: what consumers are sent to was not chosen here."""
+    return replace(memory, observed=look(memory.observed, now=case.now, up=None))
+
+
 def _look(track: Track, case: Case, health: ProviderHealth, *, up: bool) -> Track:
     """While our own network is at fault, nobody knows whether others could be served."""
     unknown = case.frozen is not None or health.state is HealthState.UNKNOWN

@@ -36,6 +36,8 @@ def _answer(seen: Seen) -> str:
         return "Nothing is published yet."
     since = f" since {seen.tell(status.active_since)}" if status.active_since else ""
     reason = f": {status.reason}" if status.reason else ""
+    if status.shadow:
+        return f'Shadow mode: "{status.active_provider}" would be active{since}{reason}. Nothing is published.'
     return f'"{status.active_provider}" is active{since}, revision {status.revision}{reason}.'
 
 

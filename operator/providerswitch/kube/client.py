@@ -22,6 +22,7 @@ Object = dict[str, Any]
 
 JSON: Final = "application/json"
 METADATA_ONLY_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+MERGE: Final = "application/merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 REQUEST_SECONDS: Final = 15.0
 UNREADABLE: Final = "what answered is no Kubernetes API server"

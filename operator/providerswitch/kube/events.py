@@ -9,7 +9,7 @@ from datetime import datetime
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
-from providerswitch.core.narrate import PolicyEvent
+from providerswitch.core.narrate import PolicyEvent, Related
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.objects import CONFLICT, EVENTS, ObjectKey
 
@@ -30,6 +30,7 @@ class Regarding:
 def build_event(event: PolicyEvent, policy: Regarding, now: datetime, reporter: str) -> Object:
     """Return the Event object."""
     digest = hashlib.sha256(f"{policy.uid}/{event.reason}/{event.identity}".encode()).hexdigest()[:16]
+    related = {"related": _refer(event.related, policy.key.namespace)} if event.related else {}
     return {
         "apiVersion": EVENTS.api_version,
         "kind": EVENTS.kind,
@@ -49,6 +50,18 @@ def build_event(event: PolicyEvent, policy: Regarding, now: datetime, reporter: 
             "uid": policy.uid,
             "resourceVersion": policy.resource_version,
         },
+        **related,
+    }
+
+
+def _refer(related: Related, namespace: str) -> Object:
+    known = {"uid": related.uid} if related.uid else {}
+    return {
+        "apiVersion": related.api_version,
+        "kind": related.kind,
+        "name": related.name,
+        "namespace": namespace,
+        **known,
     }
 
 

@@ -1,5 +1,6 @@
 """Find the API server and the credentials for it."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,9 +28,14 @@ UNUSABLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A configured connection; not opened yet."""
+    """A configured connection; not opened yet.
+
+    Attributes:
+        namespace: of the kubeconfig's context; None where it names none.
+    """
 
     configuration: Configuration
+    namespace: str | None = None
 
     @property
     def server(self) -> str:
@@ -46,21 +52,24 @@ class Login:
         return value.removeprefix("Bearer ") if value else None
 
 
-async def log_in(kubeconfig: str | None) -> Login:
+async def log_in(kubeconfig: str | None, context: str | None = None) -> Login:
     """Return the login: of the kubeconfig given, else of the Pod's ServiceAccount, else of ~/.kube/config.
+
+    Args:
+        kubeconfig: a path, or several as in KUBECONFIG.
+        context: of the kubeconfig; None for its current one. A named one is looked for in ~/.kube/config, Pod or not.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = 100
-    if kubeconfig:
-        await _from_file(kubeconfig, configuration)
-        return Login(configuration)
+    if kubeconfig or context:
+        return Login(configuration, await _from_file(kubeconfig or "~/.kube/config", configuration, context))
     try:
         _from_pod(configuration)
     except config.ConfigException:
-        await _from_file("~/.kube/config", configuration)
+        return Login(configuration, await _from_file("~/.kube/config", configuration))
     return Login(configuration)
 
 
@@ -80,19 +89,23 @@ def _from_pod(configuration: Configuration) -> None:
     configuration.refresh_api_key_hook = read  # type: ignore[assignment]  # declared as None
 
 
-async def _from_file(path: str, configuration: Configuration) -> None:
-    file = Path(path).expanduser()  # noqa: ASYNC240  # once, before any work
+async def _from_file(path: str, configuration: Configuration, context: str | None = None) -> str | None:
+    """Configure from a kubeconfig; return the namespace of its context, where it names one."""
+    files = [Path(part).expanduser() for part in path.split(os.pathsep) if part]  # noqa: ASYNC240  # once, before any work
     bad = f'The kubeconfig "{path}" cannot be used. Try: kubectl --kubeconfig {path} version'
     advice = "Run inside a cluster, or name a kubeconfig with --kubeconfig or KUBECONFIG."
-    if not file.is_file():
+    if not any(file.is_file() for file in files):
         raise UserError("NoCluster", f'There is no ServiceAccount token here and no kubeconfig at "{path}". {advice}')
     try:
-        loader = await config.load_kube_config(str(file), client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
+        known = os.pathsep.join(map(str, files))
+        loader = await config.load_kube_config(known, context, client_configuration=configuration)  # type: ignore[no-untyped-call]  # the same
     except UNUSABLE as error:
         raise UserError("BadKubeconfig", bad) from error
     if not configuration.host:
         raise UserError("BadKubeconfig", bad)
     configuration.refresh_api_key_hook = _now_and_then(loader, time.monotonic)  # type: ignore[assignment]  # the same
+    namespace = loader.current_context["context"].get("namespace")
+    return str(namespace) if namespace else None
 
 
 def _now_and_then(loader: Any, clock: Callable[[], float]) -> Callable[[Configuration], Any]:

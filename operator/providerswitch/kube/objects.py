@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
-from providerswitch.kube.client import APPLY, METADATA_ONLY_LIST, UNREADABLE, KubeClient, Object
+from providerswitch.kube.client import APPLY, JSON, MERGE, METADATA_ONLY_LIST, UNREADABLE, KubeClient, Object
 
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
@@ -39,6 +39,7 @@ CONFIG_MAPS: Final = Resource("ConfigMap", "v1", "configmaps")
 SERVICES: Final = Resource("Service", "v1", "services")
 SECRETS: Final = Resource("Secret", "v1", "secrets")
 EVENTS: Final = Resource("Event", "events.k8s.io/v1", "events")
+CONTROLLER_REVISIONS: Final = Resource("ControllerRevision", "apps/v1", "controllerrevisions")
 POLICIES: Final = Resource(meta.POLICY_KIND, meta.API_VERSION, meta.POLICY_PLURAL)
 OVERRIDES: Final = Resource(meta.OVERRIDE_KIND, meta.API_VERSION, meta.OVERRIDE_PLURAL)
 DRILLS: Final = Resource(meta.DRILL_KIND, meta.API_VERSION, meta.DRILL_PLURAL)
@@ -66,14 +67,15 @@ def key_of(obj: Object) -> ObjectKey:
     return ObjectKey(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
 
 
-async def fetch(client: KubeClient, resource: Resource, key: ObjectKey) -> Object | None:
-    """Read an object; None when there is none.
+async def fetch(client: KubeClient, resource: Resource, key: ObjectKey, *, accept: str = JSON) -> Object | None:
+    """Read an object, or what `accept` asks for of it; None when there is none.
 
     Raises:
         ApiServerError: it could not be read, which is not the same as absent.
     """
     try:
-        return await client.request("GET", path_of(resource, key), what=f'read {resource.kind} "{key}"')
+        what = f'read {resource.kind} "{key}"'
+        return await client.request("GET", path_of(resource, key), what=what, accept=accept)
     except ApiServerError as error:
         if error.status == NOT_FOUND:
             return None
@@ -151,6 +153,38 @@ async def _apply(
         body=body,
         query={"fieldManager": meta.FIELD_MANAGER, "force": "true", **query},
         content_type=APPLY,
+    )
+
+
+async def claim(client: KubeClient, resource: Resource, body: Object) -> Object:
+    """Create an object by server-side apply; return it as stored. One that says otherwise by another's word is left.
+
+    Raises:
+        ApiServerError: refused (status 409: there is one of this name) or unreachable.
+    """
+    return await client.request(
+        "PATCH",
+        path_of(resource, key_of(body)),
+        what=f'create {resource.kind} "{key_of(body)}"',
+        body=body,
+        query={"fieldManager": meta.FIELD_MANAGER},
+        content_type=APPLY,
+    )
+
+
+async def merge(client: KubeClient, resource: Resource, key: ObjectKey, changes: Object) -> Object:
+    """Change the named fields of an object that is there, None removes one; return it as stored.
+
+    Raises:
+        ApiServerError: refused (status 404: there is none) or unreachable.
+    """
+    return await client.request(
+        "PATCH",
+        path_of(resource, key),
+        what=f'change {resource.kind} "{key}"',
+        body=changes,
+        query={"fieldManager": meta.FIELD_MANAGER},
+        content_type=MERGE,
     )
 
 

@@ -22,10 +22,12 @@ class SecretValue:
     Attributes:
         data: decoded text by key; never printed.
         hosts: where its keys may be sent, beside official hosts: `host` or `host:port`, lower-case.
+        publishable: whether policies may copy its keys into the Secret that they publish.
     """
 
     data: Mapping[str, str] = field(repr=False)
     hosts: frozenset[str]
+    publishable: bool = False
 
 
 class SecretStore:
@@ -96,7 +98,8 @@ def parse_secret(obj: Object) -> SecretValue:
     listed = annotations.get(meta.HOSTS_ANNOTATION, "").split(",")
     hosts = frozenset(host.strip().lower() for host in listed if host.strip())
     decoded = ((key, _decode(value)) for key, value in (obj.get("data") or {}).items())
-    return SecretValue({key: text for key, text in decoded if text is not None}, hosts)
+    publishable = annotations.get(meta.PUBLISH_ANNOTATION) == "true"
+    return SecretValue({key: text for key, text in decoded if text is not None}, hosts, publishable)
 
 
 def _decode(value: str) -> str | None:

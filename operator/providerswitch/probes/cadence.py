@@ -24,6 +24,9 @@ one."""
 FORGETTING: Final = 0.9
 """A slow answer is remembered for some ten probes."""
 
+MOST_DOUBLINGS: Final = 20
+"""100 ms doubled so often is more than any interval."""
+
 SLOW_FACTOR: Final = 5
 """A rejected key is asked about this much more rarely: some providers lock accounts that insist."""
 
@@ -73,6 +76,18 @@ def _deeper(streak: Streak, tier: Tier) -> Tier:
 def plan_next(cadence: Cadence, streak: Streak, outcome: Outcome) -> NextProbe:
     """Return when and how to probe after an outcome; `streak` includes it."""
     at = _next_start(cadence, streak, outcome)
+    return NextProbe(at, _tier(cadence, streak, at), _deadline(cadence, streak, outcome))
+
+
+def plan_hinted(cadence: Cadence, streak: Streak, outcome: Outcome, unfounded: int, now: datetime) -> NextProbe:
+    """Return the next probe if somebody says meanwhile that the provider fails; `streak` includes the last outcome.
+
+    Each of the last `unfounded` probes that such hints brought about, and that found it well, doubles the pace from
+    `fastInterval` on, up to `interval`: who cries wolf is heard less and less. Nothing but the time is another than
+    without hints; a shorter deadline could bring down a provider that is slow.
+    """
+    pace = min(cadence.interval, cadence.fast_interval * 2 ** min(unfounded, MOST_DOUBLINGS))
+    at = max(now, outcome.started_at + pace)
     return NextProbe(at, _tier(cadence, streak, at), _deadline(cadence, streak, outcome))
 
 

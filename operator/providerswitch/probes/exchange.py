@@ -19,7 +19,7 @@ class SecretKey:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the key itself. Only provider types call this, to build an authentication header."""
+        """Return the key itself, for authentication headers (provider types) and the published Secret; nobody else."""
         return self._value
 
     def fingerprint(self) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from providerswitch.api.health import HealthClass
 from providerswitch.core.outcome import Outcome, Tier
-from providerswitch.probes.cadence import NextProbe, Streak, follow, plan_next, start_spread
+from providerswitch.probes.cadence import NextProbe, Streak, follow, plan_hinted, plan_next, start_spread
 from providerswitch.probes.target import Cadence, ProbeTarget, shared_cadence
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,28 @@ class Prober(Protocol):
         """Close the connection."""
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What comes of a hint.
+
+    Attributes:
+        at: when the next probe starts; now, where one is under way.
+        new: it would have started later without the hint.
+    """
+
+    at: datetime
+    new: bool
+
+
 @dataclass(slots=True)
 class _Watch:
-    """One target under probe."""
+    """One target under probe.
+
+    Attributes:
+        hinted: the planned probe, or the one under way, is due to a hint.
+        hinted_meanwhile: a hint came while a probe was under way, which may have begun too early to see why.
+        unfounded: consecutive probes that hints brought about, and that found the target well.
+    """
 
     prober: Prober
     plan: NextProbe
@@ -39,6 +58,9 @@ class _Watch:
     streak: Streak = field(default_factory=Streak)
     last: Outcome | None = None
     in_flight: bool = False
+    hinted: bool = False
+    hinted_meanwhile: bool = False
+    unfounded: int = 0
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     waiters: list[asyncio.Future[Outcome | None]] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
@@ -158,6 +180,35 @@ class Scheduler:
             watch.plan = NextProbe(self._clock(), watch.plan.tier, watch.plan.deadline)
             watch.hurry.set()
 
+    def hint(self, target: ProbeTarget) -> Planned | None:
+        """Probe a target as soon as hints may have it probed, since somebody says that it fails; see `plan_hinted`.
+
+        One that fails already is probed at the pace of failures, and no hint changes that. None for a target that
+        nobody wants, or that asked to be left alone.
+        """
+        watch = self._watches.get(target)
+        if watch is None or _left_alone(watch):
+            return None
+        if watch.in_flight:
+            watch.hinted_meanwhile = True
+            return Planned(self._clock(), new=False)
+        return self._bring_forward(watch)
+
+    def _bring_forward(self, watch: _Watch) -> Planned:
+        now = self._clock()
+        if watch.last is None:
+            found = replace(watch.plan, at=now)
+        elif watch.streak.failures:
+            found = watch.plan
+        else:
+            cadence = shared_cadence(tuple(watch.wishes.values()))
+            found = plan_hinted(cadence, watch.streak, watch.last, watch.unfounded, now)
+        if found.at >= watch.plan.at:
+            return Planned(max(now, watch.plan.at), new=False)
+        watch.plan, watch.hinted = found, True
+        watch.hurry.set()
+        return Planned(found.at, new=True)
+
     def doubt(self, targets: Collection[ProbeTarget]) -> None:
         """Let what targets failed so far count as one failure, and probe them soon, spread as at a start."""
         for target in targets:
@@ -183,8 +234,16 @@ class Scheduler:
             watch.last = outcome
             watch.streak = follow(watch.streak, outcome)
             watch.plan = plan_next(shared_cadence(tuple(watch.wishes.values())), watch.streak, outcome)
+            self._look_back_at_hints(watch, outcome)
             self._tell(target, outcome)
             _release(watch, outcome)
+
+    def _look_back_at_hints(self, watch: _Watch, outcome: Outcome) -> None:
+        meanwhile, watch.hinted_meanwhile = watch.hinted_meanwhile, False
+        hinted, watch.hinted = watch.hinted, False
+        watch.unfounded = watch.unfounded + 1 if hinted and outcome.alive else 0
+        if meanwhile and not _left_alone(watch):
+            self._bring_forward(watch)
 
     async def _until_due(self, watch: _Watch) -> None:
         while (wait := (watch.plan.at - self._clock()).total_seconds()) > 0:

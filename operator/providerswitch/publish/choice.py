@@ -1,6 +1,7 @@
 """What is published: the choice as a value, and its two readings (environment keys and JSON)."""
 
 import json
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,14 @@ class Owner:
     uid: str
 
 
+class Key(typing.Protocol):
+    """An API key that cannot be printed by accident."""
+
+    def reveal(self) -> str:
+        """Return the key itself."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One revision of what consumers are told.
@@ -38,6 +47,7 @@ class Choice:
         fallbacks: names of the others that can be chosen, in the user's order.
         tasks: provider of each task that has one.
         shares: percent of the traffic of each provider, under strategy Weighted.
+        keys: API keys by provider, for the Secret alone; None where no Secret may be published.
     """
 
     owner: Owner
@@ -51,6 +61,7 @@ class Choice:
     fallbacks: tuple[str, ...] = ()
     tasks: Mapping[str, Provider] = field(default_factory=dict)
     shares: Mapping[str, int] = field(default_factory=dict)
+    keys: Mapping[str, Key] | None = field(default=None, repr=False)
 
     @property
     def base_url(self) -> str:
@@ -74,13 +85,18 @@ def protocol_name(spec: PolicySpec, provider: Provider) -> str:
 def environment(choice: Choice) -> dict[str, str]:
     """Return the env-safe keys; one without a value is left out, because SDKs read a blank base URL as an address."""
     keys = {
-        **_keys("LLM", choice, choice.provider, None),
+        **_keys(prefix_of(None), choice, choice.provider, None),
         "LLM_REVISION": str(choice.revision),
         **dict.fromkeys(_sdk_variables(choice), choice.base_url),
     }
     for task, provider in choice.tasks.items():
-        keys |= _keys(f"LLM_{task.upper().replace('-', '_')}", choice, provider, task)
+        keys |= _keys(prefix_of(task), choice, provider, task)
     return {name: value for name, value in keys.items() if value}
+
+
+def prefix_of(task: str | None) -> str:
+    """Return what the variables of a task begin with; None stands for the policy itself."""
+    return f"LLM_{task.upper().replace('-', '_')}" if task else "LLM"
 
 
 def _keys(prefix: str, choice: Choice, provider: Provider, task: str | None) -> dict[str, str | None]:

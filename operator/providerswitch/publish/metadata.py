@@ -27,18 +27,26 @@ def build_metadata(name: str, choice: Choice) -> Object:
     return {
         "name": name,
         "namespace": owner.namespace,
-        "labels": {meta.MANAGED_BY_LABEL: meta.FIELD_MANAGER, meta.POLICY_LABEL: label_value(owner.name)},
+        "labels": build_labels(owner.name),
         "annotations": {meta.REVISION_ANNOTATION: str(choice.revision)},
-        "ownerReferences": [
-            {
-                "apiVersion": meta.API_VERSION,
-                "kind": meta.POLICY_KIND,
-                "name": owner.name,
-                "uid": owner.uid,
-                "controller": True,
-                "blockOwnerDeletion": False,
-            }
-        ],
+        "ownerReferences": [build_reference(owner)],
+    }
+
+
+def build_labels(policy: str) -> dict[str, str]:
+    """Return the labels by which all objects of a policy are found."""
+    return {meta.MANAGED_BY_LABEL: meta.FIELD_MANAGER, meta.POLICY_LABEL: label_value(policy)}
+
+
+def build_reference(owner: Owner) -> Object:
+    """Return the owner reference of all objects of a policy: they go with it."""
+    return {
+        "apiVersion": meta.API_VERSION,
+        "kind": meta.POLICY_KIND,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
     }
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from providerswitch.api.policy import PolicySpec
-from providerswitch.api.status import HealthState, Switch
+from providerswitch.api.status import HealthState, Switch, SwitchOutcome
 from providerswitch.core.case import Case, Decision, next_look
 from providerswitch.core.decide import decide
 from providerswitch.core.health import ProviderHealth, acquit, observe, witness
@@ -25,8 +25,6 @@ from providerswitch.simulate.loop import Loop, Move, Publication, Turn
 from providerswitch.simulate.probing import Probing
 from providerswitch.simulate.timeline import Timeline, Wait, Work
 from providerswitch.simulate.weather import Played
-
-Outcomes: TypeAlias = Literal["Succeeded", "RolledBack"]
 
 LONGEST_SENTENCE: Final = 1024
 
@@ -244,10 +242,11 @@ class World:
         """Remember a refused switch once, however often it is tried again."""
         if not self._refused:
             self._refused = True
-            self.memory = commit(self.memory, self._switch(decision, decided_at, "RolledBack"))
+            if not self.spec.dry_run:  # a rehearsal that fails undoes nothing
+                self.memory = commit(self.memory, self._switch(decision, decided_at, "RolledBack"))
 
     def _move(self, case: Case, decision: Decision, decided_at: datetime) -> None:
-        switch = self._switch(decision, decided_at, "Succeeded")
+        switch = self._switch(decision, decided_at, "Shadow" if self.spec.dry_run else "Succeeded")
         left = case.health(case.active) if case.active else None
         self.memory = commit(self.memory, switch)
         self.moves.append(
@@ -262,7 +261,7 @@ class World:
             )
         )
 
-    def _switch(self, decision: Decision, decided_at: datetime, outcome: Outcomes) -> Switch:
+    def _switch(self, decision: Decision, decided_at: datetime, outcome: SwitchOutcome) -> Switch:
         return Switch.model_construct(
             time=self.now,
             from_provider=self.memory.active,
