@@ -22,6 +22,7 @@ from providerswitch.api.status import (
     TaskStatus,
 )
 from providerswitch.core.budget import Spending
+from providerswitch.core.drill_record import DrillRecord, restore_drill
 from providerswitch.core.flapping import HOUR
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.outcome import Tier
@@ -84,6 +85,7 @@ class Memory:
         spending: what billed requests used up today; None before the first.
         tracks: how long each provider was seen up and down.
         observed: the same of the policy, as its consumers saw it.
+        drill: the drill that runs, or that is to be undone.
         detours: what was changed for a while and is to be undone; by task, None is the policy itself.
     """
 
@@ -104,6 +106,7 @@ class Memory:
     spending: Spending | None = None
     tracks: Mapping[str, Track] = field(default_factory=dict)
     observed: Track = field(default_factory=Track)
+    drill: DrillRecord | None = None
     detours: Mapping[str | None, Detour] = field(default_factory=dict)
 
     def seat(self, task: str | None) -> Seat:
@@ -137,7 +140,8 @@ class Publication:
 
 def restore_memory(status: PolicyStatus) -> Memory:
     """Return the memory that a status holds."""
-    schedule = status.schedule
+    schedule, drill = status.schedule, restore_drill(status.drill)
+    known = [entry for entry in status.providers if drill is None or entry.name != drill.provider]
     return Memory(
         active=status.active_provider,
         active_since=status.active_since,
@@ -146,16 +150,17 @@ def restore_memory(status: PolicyStatus) -> Memory:
         arrived_by=_arrived_by(status.history, None, status.active_provider),
         handled_failback=status.last_handled_failback,
         last_good_generation=status.last_good_generation,
-        healths={entry.name: _restore_health(entry) for entry in status.providers},
+        healths={entry.name: _restore_health(entry) for entry in known},
         history=tuple(status.history),
         recent=tuple(status.switching.last_hour or ()),
         counts=status.switching.model_copy(update={"last_hour": None, "success_rate": None}),
         seats={task.name: _restore_seat(task, status.history) for task in status.tasks or ()},
         rotation=Rotation(schedule.rotated_at, schedule.rotated_to) if schedule else Rotation(),
-        degraded={entry.name: entry.degraded for entry in status.providers if entry.degraded},
+        degraded={entry.name: entry.degraded for entry in known if entry.degraded},
         spending=_restore_spending(status.budget),
-        tracks={entry.name: _restore_track(entry) for entry in status.providers if entry.reliability},
-        observed=_restore_observed(status),
+        tracks={entry.name: _restore_track(entry, drill) for entry in status.providers if entry.reliability},
+        observed=_restore_observed(status, drill),
+        drill=drill,
         detours={each.task: _restore_detour(each) for each in status.overrides or ()},
     )
 
@@ -194,18 +199,21 @@ def _restore_spending(budget: BudgetStatus | None) -> Spending | None:
         return None
 
 
-def _restore_track(entry: ProviderStatus) -> Track:
-    return restore(entry.reliability or Reliability(), down_since=_down_since(entry))
+def _restore_track(entry: ProviderStatus, drill: DrillRecord | None) -> Track:
+    return restore(entry.reliability or Reliability(), down_since=_down_since(entry, drill))
 
 
-def _restore_observed(status: PolicyStatus) -> Track:
+def _restore_observed(status: PolicyStatus, drill: DrillRecord | None) -> Track:
     """An outage that outlasts a restart is no second one."""
     serving = next((entry for entry in status.providers if entry.name == status.active_provider), None)
-    since = _down_since(serving) if serving else None
+    since = _down_since(serving, drill) if serving else None
     return restore(status.resilience.observed, down_since=since) if status.resilience else Track()
 
 
-def _down_since(entry: ProviderStatus) -> datetime | None:
+def _down_since(entry: ProviderStatus, drill: DrillRecord | None) -> datetime | None:
+    """What a drill played was no outage."""
+    if drill and drill.provider == entry.name:
+        return None
     return entry.since if entry.state in OUT_OF_SERVICE else None
 
 
@@ -289,9 +297,10 @@ def _acted(seat: Seat, primary: str) -> str | None:
 
 def depart(memory: Memory, override: Override) -> Memory:
     """Return the memory once an override holds: the way back from it, or from the one that held before."""
+    memory = undo_drill(memory)
     former = memory.detours.get(override.task)
     origin = former.origin if former else _came_from(memory, override.task)
-    return replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)})
+    return _forget_drill(replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)}))
 
 
 def _came_from(memory: Memory, task: str | None) -> str | None:
@@ -306,17 +315,39 @@ def _came_from(memory: Memory, task: str | None) -> str | None:
 
 def come_back(memory: Memory, task: str | None) -> Memory:
     """Return the memory once the rules hold again."""
-    return replace(memory, detours={name: each for name, each in memory.detours.items() if name != task})
+    return _forget_drill(replace(memory, detours={name: each for name, each in memory.detours.items() if name != task}))
+
+
+def undo_drill(memory: Memory) -> Memory:
+    """Return the memory once a drill is over: whoever it moved is on the way back."""
+    record = memory.drill
+    if record is None:
+        return memory
+    origins: dict[str | None, str | None] = {None: record.origin, **dict.fromkeys(record.tasks, record.provider)}
+    back = {
+        task: Detour(origin, drill=True)
+        for task, origin in origins.items()
+        if origin and memory.seat(task).active not in {None, origin} and task not in memory.detours
+    }
+    degraded = {name: why for name, why in memory.degraded.items() if name != record.provider}
+    return _forget_drill(replace(memory, degraded=degraded, detours={**memory.detours, **back}))
+
+
+def _forget_drill(memory: Memory) -> Memory:
+    """Nothing of a drill is left to undo once nobody is on the way back from it."""
+    pending = any(detour.drill for detour in memory.detours.values())
+    return memory if pending else replace(memory, drill=None)
 
 
 def commit(memory: Memory, switch: Switch) -> Memory:
-    """Return the memory after one finished switch, undone ones included."""
+    """Return the memory after one finished switch, undone ones included; those of a drill are not counted."""
     done = switch.outcome != "RolledBack"
+    played = memory.drill is not None and memory.drill.made(switch.from_provider, switch.to)
     kept = replace(
         memory,
         history=(switch, *memory.history)[:SWITCHES_KEPT],
-        counts=memory.counts if switch.outcome == "Shadow" else _count(memory.counts, done=done),
-        recent=_recent(memory.recent, switch.time) if done else memory.recent,
+        counts=memory.counts if played or switch.outcome == "Shadow" else _count(memory.counts, done=done),
+        recent=_recent(memory.recent, switch.time) if done and not played else memory.recent,
     )
     if not done:
         return kept
