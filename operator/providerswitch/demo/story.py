@@ -160,10 +160,10 @@ def build_story(fakes: Mapping[str, FakeProvider]) -> tuple[Step, ...]:
     """Return all steps in order."""
     return (
         *beginning(),
+        *operations.drill("anthropic", "openai"),
         *outage(),
         *rate_limit(fakes["anthropic"]),
         *bad_key(),
         *operations.override("anthropic", "google"),
-        *operations.drill("anthropic", "openai"),
         *other_policy(),
     )
