@@ -174,16 +174,26 @@ async def drilled(scene: Scene) -> None:
     await gone(scene, "psdrill", "old")
 
 
-async def overridden(scene: Scene) -> None:
-    """Make an override, and one that looks as if it had finished long ago."""
+def override(scene: Scene, name: str) -> dict[str, Any]:
     spec = {"policyRef": {"name": "assistant"}, "provider": "openai", "reason": "test"}
-    kind = {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND}
-    await scene.apply({**kind, "metadata": {"name": "calm", "namespace": scene.namespace}, "spec": spec})
+    metadata = {"name": name, "namespace": scene.namespace}
+    return {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND, "metadata": metadata, "spec": spec}
+
+
+async def leave_behind(scene: Scene) -> None:
+    """Make an override that finished long ago, for the operator to remove."""
+    await scene.apply(override(scene, "old"))
+    status = {"state": "Expired", "reason": "Expired", "message": "over", "finishedAt": "2020-01-01T00:00:00.000000Z"}
+    patch = json.dumps({"status": status})
+    await scene.run("patch", "psoverride", "old", "--subresource=status", "--type=merge", "-p", patch)
+
+
+async def overridden(scene: Scene) -> None:
+    """Make an override and end it."""
+    await scene.apply(override(scene, "calm"))
     await published(scene, "renamed", "openai")
     await scene.run("delete", "psoverride", "calm")
     await published(scene, "renamed", "backup")
-    await scene.apply({**kind, "metadata": {"name": "old", "namespace": scene.namespace}, "spec": spec})
-    await published(scene, "renamed", "openai")
     await gone(scene, "psoverride", "old")
 
 
@@ -216,6 +226,7 @@ async def test_every_right_is_used_and_every_right_used_is_granted(
     )
     await asyncio.to_thread(kubectl, "delete", "lease", LEASE.name, "-n", SYSTEM, "--ignore-not-found")
     scene = Scene(namespace, kubectl, OperatorProcess(kubeconfig, flags))
+    await leave_behind(scene)
     async with scene.stack:
         await scene.operator.start()
         scene.stack.push_async_callback(scene.operator.stop)
