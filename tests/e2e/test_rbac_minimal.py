@@ -156,6 +156,22 @@ async def live(scene: Scene) -> None:
     await gone(scene, "configmap", "choice")
     await scene.told("Switched")
     await overridden(scene)
+    await drilled(scene)
+
+
+async def drilled(scene: Scene) -> None:
+    """Make a drill that waits for its policy, and let it look as if it had been over for long."""
+    spec = {"policyRef": {"name": "nobody"}}
+    named = {"name": "old", "namespace": scene.namespace}
+    await scene.apply({"apiVersion": meta.API_VERSION, "kind": meta.DRILL_KIND, "metadata": named, "spec": spec})
+
+    async def seen() -> bool:
+        return bool((await scene.look("psdrill", "old")).get("status"))
+
+    await eventually(seen, within=20)
+    over = {"status": {"state": "Refused", "finishedAt": "2020-01-01T00:00:00.000000Z"}}
+    await scene.run("patch", "psdrill", "old", "--subresource=status", "--type=merge", "-p", json.dumps(over))
+    await gone(scene, "psdrill", "old")
 
 
 def override(scene: Scene, name: str) -> dict[str, Any]:
