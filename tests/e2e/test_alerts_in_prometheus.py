@@ -28,6 +28,7 @@ EMPTY = {
     "Golden prompts A": "only with qualityChecks",
     "Switches held back A": "flap control held nothing back",
     "Hints A": "only with a status page that tells of trouble",
+    "Overrides in force A": "nobody made one",
 }
 """Queries that rightly have no result in this scene, and why."""
 BILLED = {**QUICK, "generation": {"interval": "10s"}, "budget": {"probesPerDay": 1000, "costPerDay": 100}}
