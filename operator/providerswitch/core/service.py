@@ -38,9 +38,7 @@ def rest_consumers(memory: Memory, case: Case) -> Memory:
     return replace(memory, observed=look(memory.observed, now=case.now, up=None))
 
 
-def _look(
-    track: Track, case: Case, health: ProviderHealth, *, up: bool, not_before: datetime | None = None
-) -> Track:
+def _look(track: Track, case: Case, health: ProviderHealth, *, up: bool, not_before: datetime | None = None) -> Track:
     """While our own network is at fault, nobody knows whether others could be served."""
     unknown = case.frozen is not None or health.state is HealthState.UNKNOWN
     failed = health.first_failure_at
