@@ -128,6 +128,17 @@ async def test_a_provider_that_is_down_is_refused_unless_forced(cluster: Cluster
     assert cluster.published == "google"
 
 
+async def test_an_outage_that_a_person_chose_counts_from_the_choice_and_as_no_detection(cluster: Cluster) -> None:
+    await opened(cluster)
+    cluster.provider("google").health_class = HealthClass.SERVER_ERROR
+    await asyncio.sleep(100)
+    cluster.override("order", "google", "30s", force=True)
+    await asyncio.sleep(60)
+    assert cluster.published == "openai"
+    assert [each.get("detectMillis") for each in cluster.status["history"]] == [None, None, None]
+    assert cluster.status["resilience"]["observed"]["downSeconds"] == 30
+
+
 async def test_one_that_is_too_long_is_rejected() -> None:
     cluster = Cluster(longest_override=timedelta(minutes=5))
     cluster.start()

@@ -57,6 +57,10 @@ OVERRIDE_COLUMNS: Final[Columns] = (
     ("Reason", "string", ".spec.reason", "Why it was made"),
     ("Age", "date", ".metadata.creationTimestamp", ""),
 )
+OVERRIDE_WIDE_COLUMNS: Final[Columns] = (
+    ("RequestedBy", "string", ".spec.requestedBy", "Who wants it"),
+    ("Message", "string", ".status.message", "What became of it, and what to do"),
+)
 DRILL_COLUMNS: Final[Columns] = (
     ("Policy", "string", ".spec.policyRef.name", "The policy it is for"),
     ("Fault", "string", ".spec.fault", "What is played"),
@@ -110,6 +114,7 @@ OVERRIDE: Final = CustomKind(
     OVERRIDE_COLUMNS,
     root="override:",
     selectable=(".spec.policyRef.name",),
+    wide_columns=OVERRIDE_WIDE_COLUMNS,
 )
 DRILL: Final = CustomKind(
     meta.DRILL_KIND,

@@ -317,7 +317,7 @@ class Publisher:
         self, entry: Entry, made: Settled, publication: Publication, decided_from: datetime, outcome: SwitchOutcome
     ) -> None:
         task = made.task
-        detected = detection(made.case, decided_from)
+        detected = detection(made.case, made.decision.trigger, decided_from)
         switch = build_switch(
             made.decision,
             publication,

@@ -4,12 +4,17 @@ from datetime import datetime, timedelta
 
 from providerswitch.api.status import Rejection, Switch, SwitchOutcome
 from providerswitch.controller.entry import Entry
-from providerswitch.core.case import Case, Decision
+from providerswitch.core.case import Case, Decision, Trigger
 from providerswitch.core.memory import Publication
 
 
-def detection(case: Case, decided: datetime) -> timedelta | None:
-    """Return how long it took from the first failed probe of the active provider to the decision to leave it."""
+def detection(case: Case, trigger: Trigger | None, decided: datetime) -> timedelta | None:
+    """Return how long it took from the first failed probe of the active provider to the decision to leave it.
+
+    None where the moment was not the operator's to choose: an override begins and ends when a person wants.
+    """
+    if trigger in {Trigger.OVERRIDE, Trigger.OVERRIDE_ENDED}:
+        return None
     health = case.health(case.active) if case.active else None
     if health is None or health.may_stay or health.first_failure_at is None:
         return None

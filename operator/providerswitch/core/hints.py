@@ -122,7 +122,8 @@ TOO_SLOW: Final = refuse(408, "The body did not come in time.")
 def forbid(caller: str, hint: Hint) -> Answer:
     """Return the refusal of somebody who may not give hints about a policy, whether it is there or not."""
     what = f'create providerswitchpolicies/hints for "{hint.namespace}/{hint.policy}"'
-    return refuse(403, f"{caller} may not {what}. Bind the ClusterRole of hinters to it in that namespace.")
+    role = "the ClusterRole providerswitch-hinter (RELEASE-hinter)"
+    return refuse(403, f"{caller} may not {what}. Bind {role} to it in that namespace.")
 
 
 def accept(provider: str, millis: int) -> Answer:

@@ -1,6 +1,7 @@
 """Keep the tracks of a policy: how long each provider, and the policy as its consumers saw it, could serve. Pure."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from providerswitch.api.status import HealthState
 from providerswitch.core.case import Case
@@ -22,13 +23,14 @@ def watch_providers(memory: Memory, case: Case) -> Memory:
 def watch_consumers(memory: Memory, case: Case) -> Memory:
     """Return the memory after one more look at what consumers are sent to; to be asked before and after a switch.
 
-    A last resort that answers serves them, though it is not trusted yet.
+    A last resort that answers serves them, though it is not trusted yet. What a provider did before consumers were
+    sent to it was no outage of theirs.
     """
     if memory.active is None:
         return memory
     health = case.real_health(memory.active)
     up = health.may_stay or health.successes > 0
-    return replace(memory, observed=_look(memory.observed, case, health, up=up))
+    return replace(memory, observed=_look(memory.observed, case, health, up=up, not_before=memory.active_since))
 
 
 def rest_consumers(memory: Memory, case: Case) -> Memory:
@@ -36,7 +38,9 @@ def rest_consumers(memory: Memory, case: Case) -> Memory:
     return replace(memory, observed=look(memory.observed, now=case.now, up=None))
 
 
-def _look(track: Track, case: Case, health: ProviderHealth, *, up: bool) -> Track:
+def _look(track: Track, case: Case, health: ProviderHealth, *, up: bool, not_before: datetime | None = None) -> Track:
     """While our own network is at fault, nobody knows whether others could be served."""
     unknown = case.frozen is not None or health.state is HealthState.UNKNOWN
-    return look(track, now=case.now, up=None if unknown else up, since=health.first_failure_at)
+    failed = health.first_failure_at
+    since = max(failed, not_before) if failed and not_before else failed
+    return look(track, now=case.now, up=None if unknown else up, since=since)
