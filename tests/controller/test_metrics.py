@@ -48,6 +48,7 @@ NAMES = {
     "providerswitch_config_load_duration_seconds": (),
     "providerswitch_switches_held": ("namespace", "policy", "trigger"),
     "providerswitch_hints": ("source",),
+    "providerswitch_hint_requests": ("code",),
     "providerswitch_quality_checks": ("type", "host", "verdict"),
     **{f"providerswitch_provider_{name}": ("namespace", "policy", "provider") for name in (
         "score", "rank", "weight_percent", "degraded", "eligible", "response_time_p50_seconds",

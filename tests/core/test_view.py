@@ -213,6 +213,51 @@ def test_what_flap_control_holds_back_is_told_as_it_is() -> None:
     assert explain({"held": held})["held"].lines == (held,)
 
 
+def test_an_override_in_force_says_who_wants_what_why_and_until_when() -> None:
+    calm = {
+        "name": "calm",
+        "uid": "1",
+        "provider": "google",
+        "requestedBy": "alice",
+        "reason": "INC-7",
+        "until": "2026-11-02T12:30:00.000000Z",
+    }
+    embed = {**calm, "name": "embeddings", "requestedBy": None, "task": "embed", "force": True}
+    assert explain({"overrides": [calm, embed]})["overrides"].lines == (
+        '"calm" of alice asks for "google" until 12:30:00 UTC (in 30 min): INC-7',
+        '"embeddings" asks for "google" for task "embed", whatever its health, until 12:30:00 UTC (in 30 min): INC-7',
+    )
+
+
+def test_a_drill_says_what_is_only_played() -> None:
+    monday = {
+        "name": "monday",
+        "uid": "1",
+        "provider": "openai",
+        "fault": "Outage",
+        "origin": "openai",
+        "startedAt": "2026-11-02T11:58:00.000000Z",
+    }
+    (line,) = explain({"drill": monday})["drill"].lines
+    assert line.startswith('"monday" plays Outage of "openai" since 11:58:00 UTC (2 min ago). Nothing of it is real.')
+    assert line.endswith(' "openai" served when it began.')
+    without = explain({"drill": {**monday, "origin": None}})["drill"].lines
+    assert without[0].endswith("Nothing of it is real.")
+
+
+def test_override_and_drill_are_among_the_first_answers_and_left_out_where_there_is_none() -> None:
+    order = {"name": "calm", "uid": "1", "provider": "google", "reason": "x", "until": "2026-11-02T13:00:00.000000Z"}
+    drill = {
+        "name": "d",
+        "uid": "1",
+        "provider": "openai",
+        "fault": "Outage",
+        "startedAt": "2026-11-02T11:58:00.000000Z",
+    }
+    assert list(explain({"overrides": [order], "drill": drill}))[:3] == ["active", "overrides", "drill"]
+    assert not {"overrides", "drill"} & explain({}).keys()
+
+
 def test_each_task_says_who_serves_it_and_why_and_who_would_be_better() -> None:
     advice = {"provider": "google", "gain": 0.12, "why": "cost 0.10 instead of 0.20"}
     task = {"name": "embed", "activeProvider": "openai", "reason": "BestScore", "why": "it is best"}

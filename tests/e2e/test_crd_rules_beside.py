@@ -4,6 +4,7 @@ The folders hold what those of `test_crd_rules.py` hold.
 """
 
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pydantic
 import pytest
@@ -11,17 +12,17 @@ import yaml
 from tests.support.crd_bounds import Bound, find_bounds
 from tests.support.kubectl import Kubectl
 
-from providerswitch.api.crd import OVERRIDE, CustomKind, build_crd
+from providerswitch.api.crd import DRILL, OVERRIDE, CustomKind, build_crd
 from providerswitch.api.rules import RULES
 
 DATA = Path(__file__).parent / "data"
-KINDS = {"crd-override": OVERRIDE}
+KINDS = {"crd-drill": DRILL, "crd-override": OVERRIDE}
 """By the folder of its cases."""
 CASES = [(folder, case.name) for folder in KINDS for case in sorted((DATA / folder).iterdir())]
-ON_UPDATE = frozenset({"override:spec"})
+ON_UPDATE = frozenset({"drill:spec", "override:spec"})
 """Places whose rules compare with what was there before; each has a test of its own."""
 
-in_each_case = pytest.mark.parametrize(("folder", "case"), CASES, ids="/".join)
+in_each_case = pytest.mark.parametrize(("folder", "case"), CASES, ids=["/".join(case) for case in CASES])
 
 
 def text(folder: str, case: str, file: str) -> str:
@@ -89,3 +90,25 @@ def test_an_override_is_not_edited(kubectl: Kubectl, crds_installed: None, names
     assert refused.returncode == 1
     (bound,) = later(OVERRIDE)
     assert bound.says in refused.stderr
+
+
+def test_a_drill_that_runs_once_is_not_edited(kubectl: Kubectl, crds_installed: None, namespace: str) -> None:
+    kubectl.apply(text("crd-drill", "faults-come-from-a-list", "accepted.yaml"), "-n", namespace)
+
+    refused = patched_drill(kubectl, namespace, '{"spec": {"fault": "Outage"}}')
+
+    assert refused.returncode == 1
+    (bound,) = later(DRILL)
+    assert bound.says in refused.stderr
+
+
+def test_a_drill_with_a_schedule_is_edited_at_will(kubectl: Kubectl, crds_installed: None, namespace: str) -> None:
+    made = text("crd-drill", "schedules-have-five-fields-and-a-zone", "accepted.yaml")
+    kubectl.apply(made, "-n", namespace)
+
+    assert patched_drill(kubectl, namespace, '{"spec": {"fault": "Network"}}').returncode == 0
+    assert patched_drill(kubectl, namespace, '{"spec": {"schedule": null}}').returncode == 1
+
+
+def patched_drill(kubectl: Kubectl, namespace: str, patch: str) -> CompletedProcess[str]:
+    return kubectl("patch", "psdrill", "drill", "-n", namespace, "--type=merge", "-p", patch)

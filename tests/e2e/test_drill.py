@@ -73,6 +73,19 @@ async def test_a_fault_is_survived_and_measured(fault: str, scene: Scene) -> Non
     assert any(note.startswith('Drill "monday": ') for reason, note in await scene.events() if reason == "FailedOver")
 
 
+async def test_a_slow_provider_is_left_where_the_policy_leaves_degraded_ones(scene: Scene) -> None:
+    narrow = {"switchOnDegradation": True, "window": "10s", "minSamples": 3, "thresholds": {"responseTime": "700ms"}}
+    await scene.opens("openai", "backup", selection=narrow, **{**FAST, "healthCheck": {**QUICK, "timeout": "5s"}})
+    await scene.apply(drill(scene, fault="Degradation", duration="15s"))
+    await scene.serves("backup")
+    assert (await scene.provider_status("openai"))["state"] == "Healthy"
+    status = await becomes(scene, "Passed", "Failed", "Aborted", "Refused", within=90)
+    assert status["state"] == "Passed", status
+    assert status["result"]["fault"] == "Degradation"
+    assert status["result"]["failedOverTo"] == "backup"
+    await is_clean(scene, "openai")
+
+
 async def test_kubectl_shows_where_a_drill_stands(scene: Scene) -> None:
     await scene.opens("openai", "backup", **FAST)
     await scene.apply(drill(scene))

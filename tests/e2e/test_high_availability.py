@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.e2e.test_drill import FAST, becomes, drill, is_clean
 from tests.support.api_proxy import ApiProxy
 from tests.support.control_plane import ControlPlane
 from tests.support.eventually import eventually
@@ -243,3 +244,26 @@ async def test_a_replica_that_may_not_use_the_lease_says_so_and_waits(replicas: 
         assert f'"{replicas.scene.namespace}/{LEASE}' in third.text
     finally:
         await third.stop()
+
+
+async def test_a_drill_ends_with_the_leader_that_ran_it_and_the_next_one_undoes_it(replicas: Replicas) -> None:
+    scene = replicas.scene
+    await scene.opens("openai", "backup", **{**FAST, "failover": {"blacklistDuration": "5m", "minDwell": "5m"}})
+    first, second = await replicas.pair()
+    await scene.apply(drill(scene, duration="10m"))
+    await scene.serves("backup")
+
+    first.send(signal.SIGSTOP)
+    status = await becomes(scene, "Aborted")
+
+    assert status["reason"] == "LeaderChanged"
+    await is_clean(scene, "openai")
+    written = len(first.written)
+    first.send(signal.SIGCONT)
+    await eventually(lambda: "standing by" in first.operator.text.rpartition("no longer leads")[2])
+    assert first.written[written:] == []
+    for each in (first, second):
+        assert await each.operator.samples("providerswitch_drill_running") == []
+    await replicas.kill(second)
+    assert await replicas.leader() is first
+    await is_clean(scene, "openai")

@@ -2,11 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from tests.gitops.environments import KUSTOMIZE, OVERLAYS, build, environment, only
 
+from providerswitch.api import meta
+from providerswitch.api.drill import DrillSpec
 from providerswitch.api.policy import Mode, PolicySpec
 from providerswitch.api.selection import Strategy
 
@@ -86,6 +89,37 @@ def test_a_prefix_reaches_the_references_and_leaves_the_published_name_alone(tmp
     assert policy["metadata"]["name"] == "blue-assistant"
     assert key_names(overlay.parent) == {only("Secret", objects)["metadata"]["name"]}
     assert published(objects) == mounted(objects) == "assistant-llm"
+
+
+def drills_of(objects: list[dict[str, Any]]) -> list[DrillSpec]:
+    return [DrillSpec.model_validate(each["spec"]) for each in objects if each["kind"] == meta.DRILL_KIND]
+
+
+def test_whoever_switches_by_itself_rehearses_it_and_nobody_else() -> None:
+    rehearsing = {name for name in OVERLAYS if drills_of(environment(name))}
+    assert rehearsing == {name for name in OVERLAYS if spec_of(name).failover.mode is Mode.AUTOMATIC}
+
+
+def test_staging_rehearses_before_production() -> None:
+    lines = [drill.schedule for name in ("staging", "production") for drill in drills_of(environment(name))]
+    assert lines == ["0 10 * * 2", "0 10 * * 4"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_nothing_is_in_git_that_the_operator_would_remove(name: str) -> None:
+    objects = environment(name)
+    assert [drill for drill in drills_of(objects) if drill.schedule is None] == []
+    assert meta.OVERRIDE_KIND not in {each["kind"] for each in objects}
+
+
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_a_prefix_reaches_the_policy_of_a_drill(name: str, tmp_path: Path) -> None:
+    copy = tmp_path / "kustomize"
+    shutil.copytree(KUSTOMIZE, copy)
+    overlay = copy / "overlays" / name / "kustomization.yaml"
+    overlay.write_text(overlay.read_text() + "namePrefix: blue-\n")
+    (drill,) = drills_of(build(overlay.parent))
+    assert drill.policy_ref.name == "blue-assistant"
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

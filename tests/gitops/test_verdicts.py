@@ -8,6 +8,8 @@ from tests.gitops.verdicts import act, flux, health, kstatus, offered_actions
 from tests.support.policies import build_policy, build_provider
 from tests.support.statuses import build_failed_over, build_full, build_refused
 
+from providerswitch.api import meta
+from providerswitch.api.drill import DrillStatus
 from providerswitch.api.status import PolicyStatus
 from providerswitch.controller.reporter import render
 from providerswitch.core.case import Reason
@@ -158,3 +160,33 @@ def test_flux_sees_that_a_policy_is_being_deleted() -> None:
     going = policy(build_failed_over())
     going["metadata"]["deletionTimestamp"] = "2026-11-02T12:00:00Z"
     assert kstatus(going)[0] == "Terminating"
+
+
+def drill(state: str, reason: str) -> Object:
+    """Return a drill with a status as the operator writes it."""
+    finished = {
+        "type": "Finished",
+        "status": "False" if state == "Refused" else "True",
+        "observedGeneration": 1,
+        "reason": reason,
+        "message": f"{reason} was told",
+    }
+    said = DrillStatus.model_validate(
+        {
+            "observedGeneration": 1,
+            "state": state,
+            "reason": reason,
+            "conditions": [{**finished, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        }
+    )
+    return {
+        "apiVersion": meta.API_VERSION,
+        "kind": meta.DRILL_KIND,
+        "metadata": {"name": "weekly", "namespace": "team", "generation": 1, "uid": "1"},
+        "status": said.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+@pytest.mark.parametrize(("state", "reason"), [("Passed", "Passed"), ("Failed", "NoBackup"), ("Refused", "NotStable")])
+def test_a_drill_holds_no_sync_up_whatever_came_of_it(state: str, reason: str) -> None:
+    assert kstatus(drill(state, reason))[0] == "Current"

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from providerswitch.api.status import ConditionType, HealthState, ProviderStatus, Recommendation, Switch
+from providerswitch.api.status import (
+    ConditionType,
+    HealthState,
+    OverrideInForce,
+    ProviderStatus,
+    Recommendation,
+    Switch,
+)
 from providerswitch.core.case import Rejected
 from providerswitch.core.measures import tell_price
 from providerswitch.core.sections import SENTENCES, Part, Row, Section, Seen, build_table
@@ -66,6 +73,31 @@ def _conditions(seen: Seen) -> Iterator[str]:
 def tell_held(seen: Seen) -> Section | None:
     """What flap control holds back."""
     return Section("held", "Held back", (seen.status.held,)) if seen.status.held else None
+
+
+def tell_overrides(seen: Seen) -> Section | None:
+    """Who put which provider above the rules, why, and until when."""
+    lines = tuple(_order(seen, each) for each in seen.status.overrides or ())
+    return Section("overrides", "Overrides in force", lines) if lines else None
+
+
+def _order(seen: Seen, order: OverrideInForce) -> str:
+    by = f" of {order.requested_by}" if order.requested_by else ""
+    task = f' for task "{order.task}"' if order.task else ""
+    forced = ", whatever its health," if order.force else ""
+    return (
+        f'"{order.name}"{by} asks for "{order.provider}"{task}{forced} until {seen.tell(order.until)}: {order.reason}'
+    )
+
+
+def tell_drill(seen: Seen) -> Section | None:
+    """What is only played."""
+    drill = seen.status.drill
+    if drill is None:
+        return None
+    back = f' "{drill.origin}" served when it began.' if drill.origin else ""
+    played = f'"{drill.name}" plays {drill.fault} of "{drill.provider}" since {seen.tell(drill.started_at)}.'
+    return Section("drill", "Drill", (f"{played} Nothing of it is real.{back}",))
 
 
 def tell_rejected(seen: Seen) -> Section | None:
@@ -183,6 +215,8 @@ def _cause(switch: Switch) -> str:
 
 PARTS: Final[tuple[Part, ...]] = (
     tell_active,
+    tell_overrides,
+    tell_drill,
     tell_held,
     tell_rejected,
     tell_candidates,
