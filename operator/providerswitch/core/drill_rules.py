@@ -167,7 +167,7 @@ class Watched:
     Attributes:
         known: the drilled provider is probed as it was when the run began.
         real: what the drilled provider's own probes say.
-        successor: health of the provider that took over; None where none did.
+        serving: health of each other provider that consumers use meanwhile, tasks included.
     """
 
     generation: int
@@ -176,12 +176,12 @@ class Watched:
     overridden: bool
     frozen: bool
     real: ProviderHealth
-    successor: ProviderHealth | None = None
+    serving: Mapping[str, ProviderHealth]
 
 
 def interrupt(run: Run, watched: Watched) -> tuple[str, str] | None:
     """Return reason and sentence of what ends a run at once; None where it goes on."""
-    name, real, successor = run.record.provider, watched.real, watched.successor
+    name, real, lost = run.record.provider, watched.real, _lost(run, watched.serving)
     edited = (watched.generation, watched.token) != (run.generation, run.token)
     causes = (
         (edited, "PolicyEdited", "the policy was edited during the drill; run it again"),
@@ -189,14 +189,15 @@ def interrupt(run: Run, watched: Watched) -> tuple[str, str] | None:
         (watched.overridden, "Overridden", "an override was made during the drill, and it goes first"),
         (watched.frozen, "RealFailure", "the cluster's own network is really at fault"),
         (not real.may_stay, "RealFailure", f'"{name}" really fails: {real.why}'),
-        (_fails(successor), "RealFailure", f'"{run.went_to}", which had taken over, really fails: {_why(successor)}'),
+        (lost is not None, "RealFailure", lost or ""),
     )
     return next(((reason, message) for holds, reason, message in causes if holds), None)
 
 
-def _fails(health: ProviderHealth | None) -> bool:
-    return health is not None and not health.may_stay
-
-
-def _why(health: ProviderHealth | None) -> str:
-    return health.why if health else ""
+def _lost(run: Run, serving: Mapping[str, ProviderHealth]) -> str | None:
+    """Say who serves and really fails: his consumers may need the drilled provider."""
+    for name, health in serving.items():
+        if not health.may_stay:
+            role = "which had taken over" if name == run.went_to else "which serves meanwhile"
+            return f'"{name}", {role}, really fails: {health.why}'
+    return None
