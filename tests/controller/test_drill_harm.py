@@ -47,3 +47,35 @@ async def test_an_outage_of_who_took_over_a_task_ends_the_drill(stage: Stage) ->
     assert entry.memory.seats["embed"].active == "openai"
     assert (stage.said()["state"], stage.said()["reason"]) == ("Aborted", "RealFailure")
     assert stage.cluster.published == "openai"
+
+
+async def test_of_two_drills_made_at_once_one_runs_and_one_is_refused(stage: Stage) -> None:
+    await stage.opens()
+    stage.make(drill("first"))
+    stage.make(drill("second"))
+    await asyncio.sleep(20)
+    said = {stage.said(name)["state"]: stage.said(name)["reason"] for name in ("first", "second")}
+    assert said == {"Running": "Running", "Refused": "DrillRunning"}
+
+
+async def test_a_drill_that_is_deleted_as_it_begins_is_in_nobodys_way(stage: Stage) -> None:
+    await stage.opens()
+    stage.cluster.api.seconds = lambda _path: 0.5
+    stage.make(drill("first"))
+    await asyncio.sleep(0.2)
+    stage.delete("first")
+    stage.cluster.api.seconds = lambda _path: 0.001
+    await asyncio.sleep(2)
+    stage.make(drill("second"))
+    await asyncio.sleep(20)
+    assert stage.said("second")["state"] == "Running"
+
+
+async def test_a_policy_that_is_deleted_as_a_drill_begins_is_named_as_the_cause(stage: Stage) -> None:
+    await stage.opens()
+    stage.cluster.api.seconds = lambda _path: 0.5
+    stage.make(drill())
+    await asyncio.sleep(0.2)
+    stage.cluster.delete(stage.policy)
+    await asyncio.sleep(5)
+    assert (stage.said()["state"], stage.said()["reason"]) == ("Aborted", "PolicyDeleted")

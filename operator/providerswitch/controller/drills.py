@@ -117,6 +117,8 @@ class Drills:
         entry = self.find(key) if key else None
         if entry and entry.rehearsal:
             self.rehearsing.end(entry, abort(entry.rehearsal.run, reason, message))
+        elif key and drill.gone:  # it was about to begin
+            del self._running[key]
 
     def _on_over(self, rehearsal: Rehearsal, verdict: Verdict) -> None:
         for key, drill in tuple(self._running.items()):
@@ -201,6 +203,8 @@ class Drills:
         assert drill.policy is not None
         entry = self.find(drill.policy)
         found = self.field_of(entry) if entry else None
+        if found and drill.policy in self._running:  # which may be about to begin
+            found = replace(found, drilled=True)
         refusal = refuse(found, spec, exists=entry is not None)
         if refusal and refusal.reason in EARLY and self.clock() < drill.met_at + GRACE:
             await self._wait(drill, refusal)
@@ -251,7 +255,7 @@ class Drills:
         refusal = (
             refuse(again, spec, exists=current is not None)
             if self._running.get(entry.key) is drill
-            else _cut_off("DrillEdited", "it changed")
+            else drill.verdict or _cut_off("DrillEdited", "it changed")
         )
         if refusal or again is None or current is None:
             self._running.pop(entry.key, None)
