@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.controller.played_cluster import played
-from tests.controller.played_drills import Stage, drill
+from tests.controller.played_drills import QUICK, Stage, drill
 
 from providerswitch.api.health import HealthClass
 
+LONG = {"healthCheck": QUICK["healthCheck"], "failover": {"blacklistDuration": "10m", "minDwell": "5m"}}
 pytestmark = pytest.mark.looptime(start=0)
 
 
@@ -69,6 +70,37 @@ async def test_a_drill_that_is_deleted_as_it_begins_is_in_nobodys_way(stage: Sta
     stage.make(drill("second"))
     await asyncio.sleep(20)
     assert stage.said("second")["state"] == "Running"
+
+
+async def test_what_is_played_after_the_end_of_a_drill_is_not_believed(stage: Stage) -> None:
+    """The API server asks to be left alone, so that no reconcile rearranges the probes."""
+    await stage.opens()
+    stage.make(drill(duration="10m", provider="backup"))
+    await asyncio.sleep(5)
+    entry = stage.cluster.entry()
+    assert entry
+    entry.left_alone_until = asyncio.get_running_loop().time() + 20
+    stage.delete()
+    await asyncio.sleep(15)
+    assert (entry.healths["backup"].state, entry.healths["backup"].failures) == ("Healthy", 0)
+    await asyncio.sleep(10)
+    assert stage.is_clean()
+
+
+async def test_a_silence_of_everybody_leaves_no_mark_on_the_drilled_provider(stage: Stage) -> None:
+    await stage.opens("openai", "backup", "spare", **LONG)
+    stage.make(drill(duration="10m"))
+    await asyncio.sleep(5)
+    assert stage.cluster.published == "backup"
+    for name in ("openai", "backup", "spare"):
+        stage.cluster.provider(name).health_class = HealthClass.TIMEOUT
+    await asyncio.sleep(40)
+    assert stage.said()["reason"] == "RealFailure"
+    for name in ("openai", "backup", "spare"):
+        stage.cluster.provider(name).health_class = HealthClass.HEALTHY
+    await asyncio.sleep(60)
+    assert stage.cluster.published == "openai"
+    assert stage.is_clean()
 
 
 async def test_a_policy_that_is_deleted_as_a_drill_begins_is_named_as_the_cause(stage: Stage) -> None:
