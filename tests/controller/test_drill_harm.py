@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.controller.played_cluster import played
+from tests.controller.played_cluster import NAMESPACE, POLICY, played
 from tests.controller.played_drills import QUICK, Stage, drill
 
 from providerswitch.api.health import HealthClass
@@ -18,6 +18,10 @@ async def stage() -> AsyncIterator[Stage]:
     made = Stage()
     yield made
     await made.cluster.stop()
+
+
+def _running(stage: Stage) -> float | None:
+    return stage.cluster.value("providerswitch_drill_running", namespace=NAMESPACE, policy=POLICY)
 
 
 async def test_an_outage_of_who_serves_ends_the_drill_of_his_backup(stage: Stage) -> None:
@@ -72,6 +76,32 @@ async def test_a_drill_that_is_deleted_as_it_begins_is_in_nobodys_way(stage: Sta
     assert stage.said("second")["state"] == "Running"
 
 
+async def test_a_refused_drill_does_not_hide_from_metrics_that_another_runs(stage: Stage) -> None:
+    await stage.opens()
+    stage.make(drill("first"))
+    await asyncio.sleep(10)
+    assert _running(stage) == 1
+    stage.make(drill("second"))
+    await asyncio.sleep(10)
+    assert stage.said("second")["reason"] == "DrillRunning"
+    assert _running(stage) == 1
+
+
+async def test_metrics_show_no_drill_any_more_when_it_is_deleted_at_its_end(stage: Stage) -> None:
+    await stage.opens()
+    stage.make(drill(duration="30s"))
+    await asyncio.sleep(10)
+    stage.cluster.api.seconds = lambda path: 5.0 if path.endswith("monday/status") else 0.001
+    for _ in range(200):
+        await asyncio.sleep(1)
+        entry = stage.cluster.entry()
+        if entry and entry.rehearsal is None:
+            break
+    stage.delete()
+    await asyncio.sleep(70)
+    assert not _running(stage)
+
+
 async def test_what_is_played_after_the_end_of_a_drill_is_not_believed(stage: Stage) -> None:
     """The API server asks to be left alone, so that no reconcile rearranges the probes."""
     await stage.opens()
@@ -101,6 +131,20 @@ async def test_a_silence_of_everybody_leaves_no_mark_on_the_drilled_provider(sta
     await asyncio.sleep(60)
     assert stage.cluster.published == "openai"
     assert stage.is_clean()
+
+
+async def test_a_drill_of_a_policy_that_is_not_there_makes_no_series(stage: Stage) -> None:
+    """Its name and its status are chosen by whoever may write drills."""
+    await stage.opens()
+    shown = drill("stray", policyRef={"name": "nobody"})
+    shown["metadata"]["resourceVersion"] = "7"
+    shown["status"] = {"observedGeneration": 1, "state": "Failed", "finishedAt": "2026-01-01T00:00:00.000000Z"}
+    stage.drills.changed(shown)
+    await asyncio.sleep(10)
+    assert (
+        stage.cluster.value("providerswitch_drill_last_result", namespace=NAMESPACE, policy="nobody", result="Failed")
+        is None
+    )
 
 
 async def test_a_policy_that_is_deleted_as_a_drill_begins_is_named_as_the_cause(stage: Stage) -> None:

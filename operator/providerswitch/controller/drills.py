@@ -168,13 +168,13 @@ class Drills:
         elif spec.schedule:
             await self._follow_schedule(drill, spec)
         elif drill.status.state in OVER:
-            self.reports.show(drill)
+            self.reports.show(drill, self._entry_of(drill))
             await self._clear_away(drill)
         else:
             await self._start(drill, spec)
 
     async def _follow_schedule(self, drill: Drill, spec: DrillSpec) -> None:
-        self.reports.show(drill)
+        self.reports.show(drill, self._entry_of(drill))
         now, due = self.clock(), drill.status.next_run_at
         mistake = find_mistake(spec)
         if mistake:
@@ -275,8 +275,11 @@ class Drills:
                 if error.status != NOT_FOUND:
                     raise
         drill.verdict = None
-        await self.reports.tell_end(drill, verdict, self.find(drill.policy) if drill.policy else None)
+        await self.reports.tell_end(drill, verdict, self._entry_of(drill))
         self.wake(drill)
+
+    def _entry_of(self, drill: Drill) -> Entry | None:
+        return self.find(drill.policy) if drill.policy else None
 
 
 def _cut_off(reason: str, message: str) -> Verdict:

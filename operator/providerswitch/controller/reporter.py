@@ -167,6 +167,7 @@ class Reporter:
         else:
             self.metrics.show_active(key, status.active_provider, status.active_since)
         self.metrics.shadow.labels(key.namespace, key.name).set(shadow is not None)
+        self.metrics.show_drill(key, running=entry.rehearsal is not None)
         self.metrics.show_states(key, {each.name: each.state for each in status.providers})
         self.metrics.show_conditions(key, status.conditions)
         self.metrics.count_service(key, status.resilience.observed if status.resilience else None)
