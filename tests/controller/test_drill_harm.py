@@ -133,6 +133,24 @@ async def test_a_silence_of_everybody_leaves_no_mark_on_the_drilled_provider(sta
     assert stage.is_clean()
 
 
+@pytest.mark.parametrize("strategy", ["Performance", "Cost", "RoundRobin", "Weighted", "Priority"])
+async def test_whoever_served_before_serves_again_under_every_strategy(strategy: str, stage: Stage) -> None:
+    providers = [
+        played(name, weight=weight, cost={"inputPerMillionTokens": 1.0, "outputPerMillionTokens": cost})
+        for name, weight, cost in (("openai", 60, 1.00), ("backup", 40, 1.02))
+    ]
+    await stage.opens(providers=providers, selection={"strategy": strategy, "minSamples": 2, "window": "24h"})
+    await asyncio.sleep(300)
+    before = stage.cluster.published
+    stage.make(drill(duration="10m"))
+    await asyncio.sleep(20)
+    assert stage.cluster.published != before
+    stage.delete()
+    await asyncio.sleep(2)
+    assert stage.cluster.published == before
+    assert stage.cluster.status["history"][0]["trigger"] == "DrillEnded"
+
+
 async def test_a_drill_of_a_policy_that_is_not_there_makes_no_series(stage: Stage) -> None:
     """Its name and its status are chosen by whoever may write drills."""
     await stage.opens()
