@@ -8,6 +8,8 @@ from tests.controller.played_cluster import NAMESPACE, POLICY, played
 from tests.controller.played_drills import QUICK, Stage, drill
 
 from providerswitch.api.health import HealthClass
+from providerswitch.controller.entry import Entry
+from providerswitch.core.drill_rules import Field
 
 LONG = {"healthCheck": QUICK["healthCheck"], "failover": {"blacklistDuration": "10m", "minDwell": "5m"}}
 pytestmark = pytest.mark.looptime(start=0)
@@ -173,3 +175,35 @@ async def test_a_policy_that_is_deleted_as_a_drill_begins_is_named_as_the_cause(
     stage.cluster.delete(stage.policy)
     await asyncio.sleep(5)
     assert (stage.said()["state"], stage.said()["reason"]) == ("Aborted", "PolicyDeleted")
+
+
+async def test_many_drills_at_the_same_minute_hold_up_nobody_else(stage: Stage) -> None:
+    """Between two of them the event loop goes round, so that probes, the Lease and other namespaces are seen to."""
+    await stage.opens()
+    for number in range(100):
+        stage.make(drill(f"each-minute-{number}", schedule="* * * * *", provider="nobody"))
+    await asyncio.sleep(20)
+    rounds = _rounds_of_judgements(stage)
+    await asyncio.sleep(20)
+    assert (len(rounds), len(set(rounds))) == (100, 100)
+
+
+def _rounds_of_judgements(stage: Stage) -> list[int]:
+    """Return, as they come, in which round of the event loop each drill is judged; counted from the first on."""
+    drills, rounds, passed = stage.cluster.operator.drills, list[int](), 0
+    look, loop = drills.field_of, asyncio.get_running_loop()
+
+    def go_round() -> None:
+        nonlocal passed
+        passed += 1
+        if passed < 1000:
+            loop.call_soon(go_round)
+
+    def counted(entry: Entry) -> Field | None:
+        if not rounds:
+            go_round()
+        rounds.append(passed)
+        return look(entry)
+
+    drills.field_of = counted
+    return rounds

@@ -18,6 +18,7 @@ from providerswitch.controller.drill_objects import Drill, DrillObjects
 from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.entry import Entry, Rehearsal
 from providerswitch.controller.rehearsing import Rehearsing
+from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import cadence_of
 from providerswitch.core.drill_rules import EARLY, GRACE, Field, drilled_provider, plan, refuse
 from providerswitch.core.drill_status import (
@@ -66,6 +67,7 @@ class Drills:
     lost: str | None = None
     objects: DrillObjects = field(init=False)
     _running: dict[ObjectKey, Drill] = field(default_factory=dict)
+    _turns: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         self.objects = DrillObjects(self._on_change, self.clock)
@@ -137,6 +139,7 @@ class Drills:
 
     async def _work(self, drill: Drill) -> None:
         while drill.dirty:
+            await self._turns.take(drill.key.namespace)
             drill.dirty = False
             try:
                 await self._judge(drill)
