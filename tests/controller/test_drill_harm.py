@@ -56,6 +56,21 @@ async def test_an_outage_of_who_took_over_a_task_ends_the_drill(stage: Stage) ->
     assert stage.cluster.published == "openai"
 
 
+@pytest.mark.parametrize("fault", ["Outage", "Degradation"])
+async def test_a_task_without_anybody_who_could_take_over_is_not_drilled(fault: str, stage: Stage) -> None:
+    """It would be told of, and paged for, as not served."""
+    able = {"capabilities": ["chat", "embeddings"], "embedding": {"space": "s", "dimensions": 8}}
+    providers = [played("openai", **able), played("backup", capabilities=["chat"])]
+    task = {"name": "embed", "requirements": {"capabilities": ["embeddings"]}}
+    await stage.opens(providers=providers, tasks=[task])
+    stage.make(drill(fault=fault))
+    await asyncio.sleep(20)
+    assert (stage.said()["state"], stage.said()["reason"]) == ("Failed", "NoBackup")
+    assert 'task "embed"' in stage.said()["message"]
+    assert "TaskNotServed" not in stage.cluster.api.events()
+    assert stage.is_clean()
+
+
 async def test_of_two_drills_made_at_once_one_runs_and_one_is_refused(stage: Stage) -> None:
     await stage.opens()
     stage.make(drill("first"))

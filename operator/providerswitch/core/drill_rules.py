@@ -28,6 +28,7 @@ class Field:
     """The policy that a drill is for, as it stands.
 
     Attributes:
+        tasks: the case of each task.
         conditions: as last reported.
     """
 
@@ -39,6 +40,7 @@ class Field:
     overrides: Mapping[str | None, Override]
     conditions: Mapping[str, Condition]
     drilled: bool
+    tasks: Mapping[str, Case]
 
 
 def refuse(field: Field | None, drill: DrillSpec, *, exists: bool = True) -> Verdict | None:
@@ -120,25 +122,32 @@ def _working_badly(case: Case, name: str) -> str:
 
 
 def _no_backup(field: Field, drill: DrillSpec) -> Verdict | None:
-    """Whoever would be left has to have somebody to go to; asked of the rules themselves."""
-    name, case = drilled_provider(field, drill), field.case
-    if name != case.active:
-        return None
-    if drill.fault is Fault.DEGRADATION:
-        left = [other for other in case.order if other != name and rejection(case, other) is None]
-        return None if left else _nobody(name)
+    """Whoever would be left has to have somebody to go to, in each task too; asked of the rules themselves."""
+    name = drilled_provider(field, drill)
+    for task, case in ((None, field.case), *field.tasks.items()):
+        if case.active == name and not _has_backup(case, name, drill.fault):
+            return _nobody(name, task)
+    return None
+
+
+def _has_backup(case: Case, name: str, fault: Fault) -> bool:
+    if fault is Fault.DEGRADATION:
+        return any(other != name and rejection(case, other) is None for other in case.order)
     down = {**case.healths, name: ProviderHealth(HealthState.DOWN)}
     outlook = replace(case.outlook, names=(*_others(case.preference, name), name)) if case.outlook else None
     after = decide(replace(case, healths=down, outlook=outlook))
-    return None if after.trigger and after.provider not in {None, name} else _nobody(name)
+    return after.trigger is not None and after.provider not in {None, name}
 
 
 def _others(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(other for other in names if other != name)
 
 
-def _nobody(name: str) -> Verdict:
-    message = f'nobody may take over from "{name}" by the rules, so nothing was played; add a backup that is healthy'
+def _nobody(name: str, task: str | None) -> Verdict:
+    what = f' task "{task}"' if task else ""
+    message = (
+        f'nobody may take over{what} from "{name}" by the rules, so nothing was played; add a backup that is healthy'
+    )
     return Verdict(DrillState.FAILED, "NoBackup", message)
 
 
