@@ -1,10 +1,12 @@
 """What a drill must never do: hide a real outage, leave anything behind, or get in the way of another."""
 
 import asyncio
+import copy
+import re
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.controller.played_cluster import NAMESPACE, POLICY, played
+from tests.controller.played_cluster import CONFIG_MAP, NAMESPACE, POLICY, played
 from tests.controller.played_drills import QUICK, Stage, drill
 
 from providerswitch.api.health import HealthClass
@@ -117,6 +119,32 @@ async def test_metrics_show_no_drill_any_more_when_it_is_deleted_at_its_end(stag
     stage.delete()
     await asyncio.sleep(70)
     assert not _running(stage)
+
+
+async def test_metrics_show_the_drilled_provider_as_it_really_is(stage: Stage) -> None:
+    """A provider that is down for an hour is warned of, and a drill may take longer."""
+    await stage.opens()
+    stage.make(drill())
+    await asyncio.sleep(10)
+    labels = {"namespace": NAMESPACE, "policy": POLICY, "provider": "openai"}
+    assert stage.cluster.value("providerswitch_provider_state", state="Healthy", **labels) == 1
+    assert not stage.cluster.value("providerswitch_provider_state", state="Down", **labels)
+
+
+async def test_an_object_of_the_same_labels_does_not_tell_what_consumers_see(stage: Stage) -> None:
+    await stage.opens()
+    stage.make(drill(provider="openai"))
+    await asyncio.sleep(0.05)
+    forged = copy.deepcopy(stage.cluster.api.objects[CONFIG_MAP])
+    forged["metadata"]["name"] = "forged"
+    forged["data"]["provider.json"] = forged["data"]["provider.json"].replace("openai", "backup")
+    forged["data"]["provider.json"] = re.sub(r'"revision": ?\d+', '"revision":99', forged["data"]["provider.json"])
+    stage.cluster.operator.children.listener("ConfigMap").changed(forged)
+    entry = stage.cluster.entry()
+    assert entry
+    assert entry.rehearsal
+    assert entry.rehearsal.run.begun
+    assert entry.rehearsal.run.seen_at is None
 
 
 async def test_what_is_played_after_the_end_of_a_drill_is_not_believed(stage: Stage) -> None:
