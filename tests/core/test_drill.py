@@ -106,7 +106,7 @@ def test_what_did_not_happen_meets_no_objective(name: str) -> None:
 )
 def test_whatever_else_happens_to_the_policy_ends_the_run(changes: dict[str, object], reason: str | None) -> None:
     calm: dict[str, object] = {"generation": 1, "token": None, "known": True, "overridden": False, "frozen": False}
-    found = interrupt(run(), Watched(**{"real": ProviderHealth(), **calm, **changes}))  # type: ignore[arg-type]  # a table
+    found = interrupt(run(), Watched(**{"real": ProviderHealth(), "serving": {}, **calm, **changes}))  # type: ignore[arg-type]  # a table
     assert (found[0] if found else None) == reason
 
 

@@ -70,15 +70,17 @@ def survey(entry: Entry, look: Callable[[Entry], Situation]) -> Field | None:
     policy = entry.policy
     if policy is None or not entry.restored or entry.following or not entry.targets:
         return None
+    seen = look(entry)
     return Field(
         spec=policy.spec,
         generation=policy.generation,
         token=policy.failback_token,
-        case=build_case(policy.spec, entry.memory, look(entry)),
+        case=build_case(policy.spec, entry.memory, seen),
         memory=entry.memory,
         overrides=entry.overrides,
         conditions={each.type: each for each in entry.status.conditions},
         drilled=entry.rehearsal is not None or entry.memory.drill is not None,
+        tasks={task.name: build_case(policy.spec, entry.memory, seen, task) for task in policy.spec.tasks},
     )
 
 

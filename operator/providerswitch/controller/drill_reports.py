@@ -64,7 +64,6 @@ class DrillReports:
 
     async def tell_start(self, drill: Drill, entry: Entry, provider: str) -> None:
         """Tell that a run begins."""
-        self.metrics.show_drill(entry.key, running=True)
         fault = drill.spec.fault if drill.spec else ""
         note = f'{fault} of "{provider}" is played to policy "{entry.key.name}".'
         log.info("drill begins", extra={**_who(drill), "provider": provider, "fault": str(fault)})
@@ -72,22 +71,20 @@ class DrillReports:
 
     async def tell_end(self, drill: Drill, verdict: Verdict, entry: Entry | None) -> None:
         """Tell that a run is over, or was refused."""
-        policy = drill.policy
-        if policy:
-            self.metrics.show_drill(policy, running=False)
+        if drill.policy:
             self.metrics.drills.labels(verdict.state).inc()
-        self.show(drill)
+        self.show(drill, entry)
         log.info("drill is over", extra={**_who(drill), "state": str(verdict.state), "reason": verdict.reason})
         kind = "Normal" if verdict.state is DrillState.PASSED else "Warning"
         note = f"{verdict.reason}: {verdict.message}."
         event = PolicyEvent("Normal" if kind == "Normal" else "Warning", REASONS[verdict.state], note, _identity(drill))
         await self._post(drill, event, entry)
 
-    def show(self, drill: Drill) -> None:
-        """Show the result of the last run that says something of the policy."""
+    def show(self, drill: Drill, entry: Entry | None) -> None:
+        """Show the result of the last run that says something of the policy; one that is not there has no series."""
         said, at = drill.status.state, drill.status.finished_at
-        if drill.policy and at and said in TELLS:
-            self.metrics.show_last_drill(drill.policy, str(said), at)
+        if entry and at and said in TELLS:
+            self.metrics.show_last_drill(entry.key, str(said), at)
 
     async def _post(self, drill: Drill, event: PolicyEvent, entry: Entry | None) -> None:
         """Tell it of the drill, and of the policy; an Event that cannot be written holds nothing up."""

@@ -18,6 +18,7 @@ from providerswitch.controller.drill_objects import Drill, DrillObjects
 from providerswitch.controller.drill_reports import DrillReports
 from providerswitch.controller.entry import Entry, Rehearsal
 from providerswitch.controller.rehearsing import Rehearsing
+from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import cadence_of
 from providerswitch.core.drill_rules import EARLY, GRACE, Field, drilled_provider, plan, refuse
 from providerswitch.core.drill_status import (
@@ -66,6 +67,7 @@ class Drills:
     lost: str | None = None
     objects: DrillObjects = field(init=False)
     _running: dict[ObjectKey, Drill] = field(default_factory=dict)
+    _turns: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         self.objects = DrillObjects(self._on_change, self.clock)
@@ -117,6 +119,8 @@ class Drills:
         entry = self.find(key) if key else None
         if entry and entry.rehearsal:
             self.rehearsing.end(entry, abort(entry.rehearsal.run, reason, message))
+        elif key and drill.gone:  # it was about to begin
+            del self._running[key]
 
     def _on_over(self, rehearsal: Rehearsal, verdict: Verdict) -> None:
         for key, drill in tuple(self._running.items()):
@@ -135,6 +139,7 @@ class Drills:
 
     async def _work(self, drill: Drill) -> None:
         while drill.dirty:
+            await self._turns.take(drill.key.namespace)
             drill.dirty = False
             try:
                 await self._judge(drill)
@@ -166,13 +171,13 @@ class Drills:
         elif spec.schedule:
             await self._follow_schedule(drill, spec)
         elif drill.status.state in OVER:
-            self.reports.show(drill)
+            self.reports.show(drill, self._entry_of(drill))
             await self._clear_away(drill)
         else:
             await self._start(drill, spec)
 
     async def _follow_schedule(self, drill: Drill, spec: DrillSpec) -> None:
-        self.reports.show(drill)
+        self.reports.show(drill, self._entry_of(drill))
         now, due = self.clock(), drill.status.next_run_at
         mistake = find_mistake(spec)
         if mistake:
@@ -201,6 +206,8 @@ class Drills:
         assert drill.policy is not None
         entry = self.find(drill.policy)
         found = self.field_of(entry) if entry else None
+        if found and drill.policy in self._running:  # which may be about to begin
+            found = replace(found, drilled=True)
         refusal = refuse(found, spec, exists=entry is not None)
         if refusal and refusal.reason in EARLY and self.clock() < drill.met_at + GRACE:
             await self._wait(drill, refusal)
@@ -251,7 +258,7 @@ class Drills:
         refusal = (
             refuse(again, spec, exists=current is not None)
             if self._running.get(entry.key) is drill
-            else _cut_off("DrillEdited", "it changed")
+            else drill.verdict or _cut_off("DrillEdited", "it changed")
         )
         if refusal or again is None or current is None:
             self._running.pop(entry.key, None)
@@ -271,8 +278,11 @@ class Drills:
                 if error.status != NOT_FOUND:
                     raise
         drill.verdict = None
-        await self.reports.tell_end(drill, verdict, self.find(drill.policy) if drill.policy else None)
+        await self.reports.tell_end(drill, verdict, self._entry_of(drill))
         self.wake(drill)
+
+    def _entry_of(self, drill: Drill) -> Entry | None:
+        return self.find(drill.policy) if drill.policy else None
 
 
 def _cut_off(reason: str, message: str) -> Verdict:

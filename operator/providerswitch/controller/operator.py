@@ -113,7 +113,9 @@ class Operator:
                 )
                 self._watching += [
                     tasks.create_task(
-                        watch_forever(self.client, Watched(DRILLS.collection(scope)), self.drills.listener(scope))
+                        watch_forever(
+                            self.client, Watched(DRILLS.collection(scope), optional=True), self.drills.listener(scope)
+                        )
                     )
                     for scope in self.namespaces or (None,)
                 ]
@@ -308,7 +310,8 @@ class Operator:
         """Take in a change of a published object: somebody else's is put right at once."""
         policy = policy_of(obj)
         entry = self.registry.get(ObjectKey(target.key.namespace, policy)) if policy else None
-        if entry and entry.rehearsal and (published := read_publication(provider_json(obj))):
+        ours = entry is not None and target in entry.published
+        if entry and entry.rehearsal and ours and (published := read_publication(provider_json(obj))):
             self.drills.rehearsing.show(entry, published.active, published.revision)
         if entry and self._differs(entry.published, target):
             self.reconciler.wake(entry)

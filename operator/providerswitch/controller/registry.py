@@ -262,10 +262,11 @@ class Registry:
             self._wake(entry)
 
     def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:
-        rehearsal = entry.rehearsal
-        if rehearsal and entry.targets[name].drill:
-            rehearsal.run = notice(rehearsal.run, outcome)
-            entry.healths[name] = observe(entry.healths[name], outcome, entry.rules)
+        rehearsal, played = entry.rehearsal, entry.targets[name].drill
+        if played:
+            if rehearsal and rehearsal.run.begun == played:  # else it is over, and the next reconcile ends the probes
+                rehearsal.run = notice(rehearsal.run, outcome)
+                entry.healths[name] = observe(entry.healths[name], outcome, entry.rules)
             return
         silent_with_all = outcome.no_answer and self.networks.frozen(entry.key.namespace) is not None
         advance = witness if silent_with_all else observe

@@ -113,7 +113,6 @@ def _watch(entry: Entry, rehearsal: Rehearsal, wanted: Wanted, *, frozen: bool) 
     assert entry.policy is not None
     name = rehearsal.run.record.provider
     probed, target = entry.targets.get(name), wanted.targets.get(name)
-    successor = rehearsal.run.went_to
     return Watched(
         generation=entry.policy.generation,
         token=entry.policy.failback_token,
@@ -121,8 +120,14 @@ def _watch(entry: Entry, rehearsal: Rehearsal, wanted: Wanted, *, frozen: bool) 
         overridden=False,
         frozen=frozen,
         real=rehearsal.real if rehearsal.run.begun else entry.healths[name],
-        successor=entry.healths.get(successor) if successor else None,
+        serving={each: entry.healths[each] for each in _others_serving(entry, rehearsal.run) if each in entry.healths},
     )
+
+
+def _others_serving(entry: Entry, run: Run) -> list[str]:
+    """Return who took over, and whoever else consumers use now; the drilled provider is looked at by itself."""
+    seats = [run.went_to, entry.memory.active, *(seat.active for seat in entry.memory.seats.values())]
+    return [name for name in dict.fromkeys(seats) if name and name != run.record.provider]
 
 
 def _minds(run: Run, case: Case) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 
 from providerswitch.api.errors import ApiServerError
 from providerswitch.api.status import Condition, ConditionType, PolicyStatus, Switch
+from providerswitch.controller.detours import real_health
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
 from providerswitch.core.case import Decision
@@ -167,7 +168,9 @@ class Reporter:
         else:
             self.metrics.show_active(key, status.active_provider, status.active_since)
         self.metrics.shadow.labels(key.namespace, key.name).set(shadow is not None)
-        self.metrics.show_states(key, {each.name: each.state for each in status.providers})
+        self.metrics.show_drill(key, running=entry.rehearsal is not None)
+        real = {name: health.state for name, health in real_health(entry).items()}
+        self.metrics.show_states(key, {each.name: real.get(each.name, each.state) for each in status.providers})
         self.metrics.show_conditions(key, status.conditions)
         self.metrics.count_service(key, status.resilience.observed if status.resilience else None)
         self.metrics.figures.show(key, status)

@@ -28,6 +28,7 @@ class Field:
     """The policy that a drill is for, as it stands.
 
     Attributes:
+        tasks: the case of each task.
         conditions: as last reported.
     """
 
@@ -39,6 +40,7 @@ class Field:
     overrides: Mapping[str | None, Override]
     conditions: Mapping[str, Condition]
     drilled: bool
+    tasks: Mapping[str, Case]
 
 
 def refuse(field: Field | None, drill: DrillSpec, *, exists: bool = True) -> Verdict | None:
@@ -120,25 +122,32 @@ def _working_badly(case: Case, name: str) -> str:
 
 
 def _no_backup(field: Field, drill: DrillSpec) -> Verdict | None:
-    """Whoever would be left has to have somebody to go to; asked of the rules themselves."""
-    name, case = drilled_provider(field, drill), field.case
-    if name != case.active:
-        return None
-    if drill.fault is Fault.DEGRADATION:
-        left = [other for other in case.order if other != name and rejection(case, other) is None]
-        return None if left else _nobody(name)
+    """Whoever would be left has to have somebody to go to, in each task too; asked of the rules themselves."""
+    name = drilled_provider(field, drill)
+    for task, case in ((None, field.case), *field.tasks.items()):
+        if case.active == name and not _has_backup(case, name, drill.fault):
+            return _nobody(name, task)
+    return None
+
+
+def _has_backup(case: Case, name: str, fault: Fault) -> bool:
+    if fault is Fault.DEGRADATION:
+        return any(other != name and rejection(case, other) is None for other in case.order)
     down = {**case.healths, name: ProviderHealth(HealthState.DOWN)}
     outlook = replace(case.outlook, names=(*_others(case.preference, name), name)) if case.outlook else None
     after = decide(replace(case, healths=down, outlook=outlook))
-    return None if after.trigger and after.provider not in {None, name} else _nobody(name)
+    return after.trigger is not None and after.provider not in {None, name}
 
 
 def _others(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(other for other in names if other != name)
 
 
-def _nobody(name: str) -> Verdict:
-    message = f'nobody may take over from "{name}" by the rules, so nothing was played; add a backup that is healthy'
+def _nobody(name: str, task: str | None) -> Verdict:
+    what = f' task "{task}"' if task else ""
+    message = (
+        f'nobody may take over{what} from "{name}" by the rules, so nothing was played; add a backup that is healthy'
+    )
     return Verdict(DrillState.FAILED, "NoBackup", message)
 
 
@@ -167,7 +176,7 @@ class Watched:
     Attributes:
         known: the drilled provider is probed as it was when the run began.
         real: what the drilled provider's own probes say.
-        successor: health of the provider that took over; None where none did.
+        serving: health of each other provider that consumers use meanwhile, tasks included.
     """
 
     generation: int
@@ -176,12 +185,12 @@ class Watched:
     overridden: bool
     frozen: bool
     real: ProviderHealth
-    successor: ProviderHealth | None = None
+    serving: Mapping[str, ProviderHealth]
 
 
 def interrupt(run: Run, watched: Watched) -> tuple[str, str] | None:
     """Return reason and sentence of what ends a run at once; None where it goes on."""
-    name, real, successor = run.record.provider, watched.real, watched.successor
+    name, real, lost = run.record.provider, watched.real, _lost(run, watched.serving)
     edited = (watched.generation, watched.token) != (run.generation, run.token)
     causes = (
         (edited, "PolicyEdited", "the policy was edited during the drill; run it again"),
@@ -189,14 +198,15 @@ def interrupt(run: Run, watched: Watched) -> tuple[str, str] | None:
         (watched.overridden, "Overridden", "an override was made during the drill, and it goes first"),
         (watched.frozen, "RealFailure", "the cluster's own network is really at fault"),
         (not real.may_stay, "RealFailure", f'"{name}" really fails: {real.why}'),
-        (_fails(successor), "RealFailure", f'"{run.went_to}", which had taken over, really fails: {_why(successor)}'),
+        (lost is not None, "RealFailure", lost or ""),
     )
     return next(((reason, message) for holds, reason, message in causes if holds), None)
 
 
-def _fails(health: ProviderHealth | None) -> bool:
-    return health is not None and not health.may_stay
-
-
-def _why(health: ProviderHealth | None) -> str:
-    return health.why if health else ""
+def _lost(run: Run, serving: Mapping[str, ProviderHealth]) -> str | None:
+    """Say who serves and really fails: his consumers may need the drilled provider."""
+    for name, health in serving.items():
+        if not health.may_stay:
+            role = "which had taken over" if name == run.went_to else "which serves meanwhile"
+            return f'"{name}", {role}, really fails: {health.why}'
+    return None
