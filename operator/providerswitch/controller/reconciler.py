@@ -6,7 +6,7 @@ one policy concerns another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,8 +29,8 @@ from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
-from providerswitch.core.decide import decide
-from providerswitch.core.memory import Memory, Rotation, come_back, depart, settle_requests, settle_task
+from providerswitch.core.decide import awaits_origin, decide
+from providerswitch.core.memory import Memory, Rotation, come_back, depart, forget_tasks, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.service import rest_consumers, watch_consumers, watch_providers
@@ -268,7 +268,7 @@ class Reconciler:
         schedule, now = entry.policy.spec.schedule, self._parts.clock()
         timetable = consult(schedule, now) if schedule else None
         if timetable and timetable.entry and timetable.entry.rotate:
-            case = build_case(entry.policy.spec, entry.memory, self._situation(entry))
+            case = build_case(entry.policy.spec, entry.memory, replace(self._situation(entry), overrides={}))
             turn = take_turn(entry.memory.rotation, timetable.entry, case.order, case.may_serve, now)
             entry.memory = replace(entry.memory, rotation=turn)
 
@@ -277,19 +277,21 @@ class Reconciler:
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
         entry.memory = _watch_consumers(entry, entry.memory, case)
-        entry.misfits, entry.shares = case.misfits, self._shares(entry, case)
+        entry.misfits, entry.shares = case.misfits, self._shares(entry, case, decision)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
-        entry.memory = _settle_override(entry.memory, Settled(None, case, decision))
+        entry.memory = _settle_override(entry.memory, Settled(None, case, decision), entry.passed_over)
         if decision.trigger is Trigger.MANUAL_SWITCH and entry.memory.rotation.provider:
             turn = replace(entry.memory.rotation, provider=entry.memory.active)
             entry.memory = replace(entry.memory, rotation=turn)
         return made
 
-    def _shares(self, entry: Entry, case: Case) -> Mapping[str, int]:
+    def _shares(self, entry: Entry, case: Case, decision: Decision) -> Mapping[str, int]:
         """Return the weights to publish: those that stand while somebody was not asked yet, unless one fell out."""
         own = case.outlook.shares if case.outlook else {}
+        if own and decision.reason is Reason.OVERRIDDEN and decision.provider:
+            return {decision.provider: 100}
         if not own or all(case.health(name).last_probe_at for name in case.order if case.suits(name)):
             return own
         standing = self._parts.publisher.published_shares(entry)
@@ -300,6 +302,7 @@ class Reconciler:
         """Decide for the tasks after the policy itself, so that a task's candidate that hangs holds up only tasks."""
         assert entry.policy is not None
         tasks, decided_from = entry.policy.spec.tasks, self._parts.clock()
+        entry.memory = forget_tasks(entry.memory, {task.name for task in tasks})
         if not tasks or entry.memory.revision == 0:
             return []
         made = {task.name: await self._settle(entry, task) for task in tasks}
@@ -307,7 +310,7 @@ class Reconciler:
         await self._parts.publisher.enact_tasks(entry, settled, decided_from)
         for each in settled:
             entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
-            entry.memory = _settle_override(entry.memory, each)
+            entry.memory = _settle_override(entry.memory, each, entry.passed_over)
         return [_hold(entry, task, made[task.name].situation) for task in tasks]
 
     def _look_back(self, entry: Entry, case: Case) -> None:
@@ -388,13 +391,14 @@ def _part(entry: Entry) -> float:
     return 1 + 0.5 * (crc32(str(entry.key).encode()) % 1000) / 1000
 
 
-def _settle_override(memory: Memory, made: Settled) -> Memory:
+def _settle_override(memory: Memory, made: Settled, unanswered: Collection[str]) -> Memory:
     """Note the way back from an override that holds now, or that it was gone; not before it is enacted."""
     order, seat = made.case.override, memory.seat(made.task)
     if seat.active != made.decision.provider:
         return memory
     if order is None:
-        return memory if made.decision.reason in NOBODY_MOVES else come_back(memory, made.task)
+        waits = made.decision.reason in NOBODY_MOVES or awaits_origin(made.case, made.decision, unanswered)
+        return memory if waits else come_back(memory, made.task)
     return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory
 
 

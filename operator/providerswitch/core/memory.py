@@ -4,7 +4,7 @@ Status is the memory's home; where it is lost (a restore from backup drops it), 
 provider is active, so nothing flips.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -37,6 +37,9 @@ SCHEDULED: Final = "Schedule"
 
 OVERRIDDEN: Final = "Override"
 """Trigger of a switch that an override made."""
+
+UNKNOWN: Final = "Unknown"
+"""Trigger of a task's switch that a crash left unrecorded: what is published does not tell it."""
 
 OUT_OF_SERVICE: Final = frozenset({HealthState.DOWN, HealthState.RATE_LIMITED})
 
@@ -270,16 +273,31 @@ def settle_requests(memory: Memory, primary: str, failback_token: str | None) ->
     A request is done with when the primary serves. A first choice that had to pass over the primary has acted upon it
     too, or the next edit of it would not be told from the one that was there.
     """
-    settled = replace(memory, acted_primary=_acted(memory.seat(None), primary))
-    if memory.active == primary:
-        return replace(settled, handled_failback=failback_token or memory.handled_failback)
-    return settled
+    settled = _settle_primary(memory, None, primary)
+    if memory.active != primary or failback_token in {None, memory.handled_failback}:
+        return settled
+    return replace(settled, handled_failback=failback_token, detours=_lead_back(memory, None, primary))
 
 
 def settle_task(memory: Memory, task: str, primary: str) -> Memory:
     """Return the memory after what a person asked for in a task was done, or could not be."""
+    return _settle_primary(memory, task, primary)
+
+
+def _settle_primary(memory: Memory, task: str | None, primary: str) -> Memory:
+    """A primary that a person chose while an override held is where it leads back to."""
     seat = memory.seat(task)
-    return replace(memory, seats={**memory.seats, task: replace(seat, acted_primary=_acted(seat, primary))})
+    acted = _acted(seat, primary)
+    chosen = acted not in {None, seat.acted_primary} and seat.acted_primary is not None
+    detours = _lead_back(memory, task, primary) if chosen else memory.detours
+    if task is None:
+        return replace(memory, acted_primary=acted, detours=detours)
+    return replace(memory, seats={**memory.seats, task: replace(seat, acted_primary=acted)}, detours=detours)
+
+
+def _lead_back(memory: Memory, task: str | None, origin: str) -> Mapping[str | None, Detour]:
+    detour = memory.detours.get(task)
+    return {**memory.detours, task: replace(detour, origin=origin)} if detour else memory.detours
 
 
 def _acted(seat: Seat, primary: str) -> str | None:
@@ -290,18 +308,34 @@ def _acted(seat: Seat, primary: str) -> str | None:
 def depart(memory: Memory, override: Override) -> Memory:
     """Return the memory once an override holds: the way back from it, or from the one that held before."""
     former = memory.detours.get(override.task)
-    origin = former.origin if former else _came_from(memory, override.task)
+    origin = former.origin if former else _came_from(memory, override)
     return replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)})
 
 
-def _came_from(memory: Memory, task: str | None) -> str | None:
-    """Return who served before the override; a crash may have come between its switch and this."""
-    seat = memory.seat(task)
-    if seat.arrived_by != OVERRIDDEN:
+def _came_from(memory: Memory, override: Override) -> str | None:
+    """Return who served before the override; a crash may have come between its switch and this.
+
+    None where the schedule brought that one, because it takes it away again.
+    """
+    seat, made = memory.seat(override.task), _made(memory, override.task)
+    resumed = seat.arrived_by == UNKNOWN and seat.active == override.provider
+    if seat.arrived_by != OVERRIDDEN and not resumed:
         return seat.active
-    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
-    last = next(made, None)
-    return last.from_provider if last else None
+    by_schedule = any(switch.trigger == SCHEDULED and switch.to == made[0].from_provider for switch in made[1:2])
+    return made[0].from_provider if made and not by_schedule else None
+
+
+def set_out(memory: Memory, published: Publication) -> Memory:
+    """Return the memory with the way back from an override whose switch was published and not recorded."""
+    if published.trigger != OVERRIDDEN or None in memory.detours:
+        return memory
+    return replace(memory, detours={**memory.detours, None: Detour(published.previous)})
+
+
+def forget_tasks(memory: Memory, known: Collection[str]) -> Memory:
+    """Return the memory without the way back of tasks that the spec no longer has."""
+    kept = {task: detour for task, detour in memory.detours.items() if task is None or task in known}
+    return replace(memory, detours=kept)
 
 
 def come_back(memory: Memory, task: str | None) -> Memory:
@@ -329,9 +363,13 @@ def commit(memory: Memory, switch: Switch) -> Memory:
 
 def unpublished(memory: Memory, task: str | None) -> bool:
     """Tell whether the choice was made in shadow mode and was not published since."""
-    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
-    last = next(made, None)
-    return last is not None and last.outcome == "Shadow"
+    made = _made(memory, task)
+    return bool(made) and made[0].outcome == "Shadow"
+
+
+def _made(memory: Memory, task: str | None) -> list[Switch]:
+    """Return the switches of a task, or of the policy itself, that were not undone; newest first."""
+    return [switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack"]
 
 
 def _count(counts: SwitchCounts, *, done: bool) -> SwitchCounts:
