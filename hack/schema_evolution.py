@@ -39,8 +39,9 @@ FIXED: Final = (
 """Keywords any change of which may refuse a stored value, or merge it in another way."""
 ALLOWANCES: Final = ("nullable", "x-kubernetes-preserve-unknown-fields")
 """Keywords that may be switched on and never off."""
-UNLESS_ABSENT: Final = re.compile(r"!has\(self\.(\w+)\) \|\| [^?]+")
-"""A rule that holds wherever one field is absent."""
+UNLESS_ABSENT: Final = re.compile(r"((?:!has\(self\.[\w.]+\) \|\| )+)[^?]+")
+"""A rule that holds wherever one of some fields is absent."""
+ABSENT: Final = re.compile(r"!has\(self\.([\w.]+)\)")
 UNSET: Final = object()
 
 
@@ -197,9 +198,15 @@ def _rules(node: Node) -> Iterator[Breach]:
 
 def _only_about_new(rule: str, node: Node) -> bool:
     found = UNLESS_ABSENT.fullmatch(rule)
-    if found is None or found[1] in node.old.get("properties", {}):
-        return False
-    return not node.new["properties"][found[1]].get("default")
+    return found is not None and any(_is_new(path.split("."), node) for path in ABSENT.findall(found[1]))
+
+
+def _is_new(path: list[str], node: Node) -> bool:
+    """Tell whether a field is new and has no default, so that no stored object has it."""
+    old, new = node.old, node.new
+    for name in path[:-1]:
+        old, new = old.get("properties", {}).get(name, {}), new["properties"][name]
+    return path[-1] not in old.get("properties", {}) and not new["properties"][path[-1]].get("default")
 
 
 CHECKS: Final[tuple[Callable[[Node], Iterator[Breach]], ...]] = (

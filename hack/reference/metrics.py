@@ -8,6 +8,7 @@ from providerswitch.api.health import HealthClass
 from providerswitch.api.status import ConditionType, HealthState, Switch
 from providerswitch.controller.metrics import OVERRIDE_RESULTS, Metrics
 from providerswitch.core.case import Trigger
+from providerswitch.core.drill_status import OVER
 from providerswitch.core.outcome import Tier
 from reference.markdown import bullets, code, codes, page, section, table
 
@@ -18,12 +19,12 @@ LABELS: Final = {
     "policy": "name of the policy",
     "provider": "name of the provider in the policy",
     "task": "name of the task; empty for the policy itself",
-    "result": codes(OVERRIDE_RESULTS),
     "state": codes(HealthState),
     "condition": codes(ConditionType),
     "status": "`True`, `False`, `Unknown`",
+    "result": f"of an override: {codes(OVERRIDE_RESULTS)}; of a drill: {codes(sorted(OVER))}",
     "reason": "of the condition; see [conditions.md](conditions.md)",
-    "trigger": codes(Trigger),
+    "trigger": f"{codes(Trigger)}; `Drill` for all that a drill switched",
     "outcome": codes(Switch.model_fields["outcome"].annotation.__args__),  # type: ignore[union-attr]  # a Literal
     "step": "`publish`, `verify`, `rollback`",
     "type": "type of the provider; see [providers.md](providers.md)",
@@ -46,6 +47,7 @@ QUESTIONS: Final = (
     ("How many switches an hour, and why?", "sum by (policy, trigger) (increase(providerswitch_switches_total[1h]))"),
     ("How does a provider fail?",
      'sum by (host, class) (rate(providerswitch_probes_total{class!="Healthy"}[5m]))'),
+    ("Which policies failed their last drill?", 'providerswitch_drill_last_result{result="Failed"} == 1'),
     ("Does the operator itself have trouble?", "increase(providerswitch_reconcile_errors_total[10m]) > 0"),
     ("Is our own network at fault?", "providerswitch_frozen == 1"),
     ("Which policies have nobody to fail over to?", "providerswitch_policy_redundancy == 0"),

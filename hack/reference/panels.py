@@ -182,6 +182,7 @@ FAILOVER: Final = Row(
                 Unit.SECONDS),
         _series("Switches held back", "By flap control: minDwell, hysteresis, maxSwitchesPerHour.",
                 _events("switches_held_total", "namespace, policy, trigger"), f"{OF_POLICY} {{{{trigger}}}}"),
+        _series("Drills", "How drills ended.", _events("drills_total", "result"), "{{result}}"),
     ),
 )  # fmt: skip
 

@@ -251,6 +251,41 @@ BUDGET: Final[Mapping[str, Text]] = {
     "WithinBudget": Text("False", "There is room in `healthCheck.budget`."),
 }
 
+DRILLS: Final[Mapping[str, Text]] = {
+    "Passed": Text("Passed", "The drill went as it should.", "Nothing."),
+    "ObjectiveMissed": Text(
+        "Failed",
+        "It was not as quick as `objectives` demand, or one of them could not be measured.",
+        "Probe faster, or demand less.",
+    ),
+    "NotDetected": Text(
+        "Failed", "The fault was over before the provider was left.", "Make `duration` longer, or probe faster."
+    ),
+    "NoBackup": Text("Failed", "Nobody could take over.", "Add a backup that is healthy and suits."),
+    "DeadlineExceeded": Text(
+        "Failed",
+        "It took longer than the times of the policy add up to; everything was put back.",
+        "Look for flap control in `status.held` of the policy.",
+    ),
+    "DrillEdited": Text("Aborted", "The drill was edited while it ran.", "Make another one."),
+    "DrillDeleted": Text("Aborted", "The drill was deleted while it ran.", "Nothing."),
+    "PolicyEdited": Text("Aborted", "The policy was edited during the drill.", "Run it again."),
+    "PolicyDeleted": Text("Aborted", "The policy was deleted during the drill.", "Nothing."),
+    "RealFailure": Text(
+        "Aborted", "The drilled provider, its successor or the network really fails.", "Mend that first."
+    ),
+    "OperatorRestarted": Text("Aborted", "The operator was started anew during the drill.", "Run it again."),
+    "LeaderChanged": Text("Aborted", "Another replica leads since.", "Run it again."),
+    "PolicyNotFound": Text("Refused", "There is no such policy.", "Correct `spec.policyRef`."),
+    "PolicyNotReady": Text("Refused", "The policy has published nothing yet.", "Run the drill once it is Ready."),
+    "ProviderNotFound": Text("Refused", "The policy does not probe that provider.", "Correct `spec.provider`."),
+    "NotStable": Text("Refused", "The policy has troubles of its own.", "Mend these first; the message says which."),
+    "ManualMode": Text(
+        "Refused", "`failover.mode` is Manual, so nothing would be switched.", "Nothing: there is nothing to rehearse."
+    ),
+    "DrillRunning": Text("Refused", "Another drill runs on the policy.", "Run this one later."),
+    "DryRunImpossible": Text("Refused", "`Degradation` cannot be played on paper.", "Play it without `dryRun`."),
+}
 TRIGGERS: Final[Mapping[Trigger, str]] = {
     Trigger.INITIAL: "the first choice of a policy",
     Trigger.MANUAL_SWITCH: "a person edited `spec.primary`, or asked for the return to the primary",
@@ -280,8 +315,8 @@ STATES: Final[Mapping[HealthState, str]] = {
 
 
 def all_reasons() -> Mapping[str, Text]:
-    """Return every reason a condition can have."""
-    return {**DECISIONS, **PROBLEMS, **SHADOWED, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET}
+    """Return every reason a condition, an override or a drill can have."""
+    return {**DECISIONS, **PROBLEMS, **SHADOWED, **FAILED_OVER, **OVERRIDDEN, **FROZEN, **DEGRADED, **BUDGET, **DRILLS}
 
 
 def build_conditions_page() -> str:
@@ -328,6 +363,12 @@ def build_conditions_page() -> str:
         ),
         section("Column REASON", "Why the active provider is active.", _column()),
         section("Triggers", "What made a switch: in `status.history`, in metrics, in the log.", _triggers()),
+        section(
+            "Drills",
+            "In `status.reason` of a ProviderSwitchDrill; the state it ends in stands beside it. `Overridden`,"
+            " `Shadow`, `ScheduleInvalid` and `PublishRefused` are as above.",
+            _reasons(DRILLS),
+        ),
         section("States of a provider", "In `status.providers` and in metrics.", _states()),
     )
 

@@ -25,6 +25,9 @@ from providerswitch.api.health_check import QualityChecks
 from providerswitch.cli import asking, classify, explain
 from providerswitch.controller.children import Children
 from providerswitch.controller.clock import seconds_since_boot, utc_now
+from providerswitch.controller.detours import survey
+from providerswitch.controller.drill_reports import DrillReports
+from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.hints.endpoint import HintParts, build_hint_endpoint
@@ -37,6 +40,7 @@ from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.server import build_app, serve
 from providerswitch.controller.settings import Settings, add_flags, read_settings
@@ -51,6 +55,7 @@ from providerswitch.kube.login import Login, log_in
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.addresses import AddressRules
+from providerswitch.probes.drill import DrillProber
 from providerswitch.probes.golden import golden_asker
 from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.metrics_sources import MetricsSources
@@ -266,6 +271,8 @@ def build_operator(
     scheduler = Scheduler(prober_factory(connect), on_outcome, clock=utc_now, jitter=jitter)
     evidence = build_evidence(connect, late, registry)
     switching = Switching(client, children, lambda step: metrics.step_seconds.labels(step).time())
+    reporter = Reporter(client, metrics, utc_now, socket.gethostname())
+    rehearsing = Rehearsing(utc_now, wake)
     revisions = Revisions()
     scribe = Scribe(client, utc_now, socket.gethostname(), settings.keep_finished, registry.uid_of)
     overrides = Overrides(registry, wake, scribe, metrics, settings.longest_override)
@@ -275,12 +282,23 @@ def build_operator(
         secrets=secrets,
         children=children,
         publisher=Publisher(switching, children, metrics, utc_now),
-        reporter=Reporter(client, metrics, utc_now, socket.gethostname()),
+        reporter=reporter,
         history=History(client, revisions, utc_now),
         metrics=metrics,
         evidence=evidence,
+        rehearsing=rehearsing,
         overrides=overrides,
         clock=utc_now,
+    )
+    reconciler = Reconciler(parts)
+    drills = Drills(
+        registry.get,
+        lambda entry: survey(entry, reconciler.situation),
+        rehearsing,
+        DrillReports(client, metrics, utc_now, reporter.name),
+        utc_now,
+        settings.keep_finished,
+        parts.publisher.try_out,
     )
     operator = Operator(
         client,
@@ -288,7 +306,7 @@ def build_operator(
         settings.namespaces,
         metrics,
         registry,
-        Reconciler(parts),
+        reconciler,
         children,
         secrets,
         revisions,
@@ -296,6 +314,7 @@ def build_operator(
         evidence,
         overrides,
         utc_now,
+        drills,
         election,
     )
     late.append(operator)
@@ -341,7 +360,8 @@ def prober_factory(connect: Callable[[str], ProbeTransport]) -> Callable[[ProbeT
     """Return what opens the connection of a target."""
 
     def make(target: ProbeTarget) -> Prober:
-        return TargetProber(target, REGISTRY[target.type], connect(target.base_url), utc_now)
+        real = TargetProber(target.real, REGISTRY[target.type], connect(target.base_url), utc_now)
+        return DrillProber(target.drill, real, utc_now) if target.drill else real
 
     return make
 

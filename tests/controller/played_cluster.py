@@ -20,6 +20,9 @@ from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
 from providerswitch.api.selection import PrometheusSource
 from providerswitch.controller.children import Children
+from providerswitch.controller.detours import survey
+from providerswitch.controller.drill_reports import DrillReports
+from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.history import History, Revisions
@@ -30,6 +33,7 @@ from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.reconciler import Parts, Reconciler
 from providerswitch.controller.registry import UNLIMITED, Registry
+from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.switching import Switching
 from providerswitch.core.limits import Limits
@@ -38,7 +42,8 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import JSON, KubeClient, Object
 from providerswitch.kube.objects import OVERRIDES, ObjectKey
 from providerswitch.kube.secrets import SecretStore
-from providerswitch.probes.scheduler import Scheduler
+from providerswitch.probes.drill import DrillProber
+from providerswitch.probes.scheduler import Prober, Scheduler
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.publish.targets import RESOURCES, WITHOUT_SECRETS, TargetKey
 
@@ -65,7 +70,8 @@ class PlayedApi(KubeClient):
         self.trouble: Trouble = lambda _method, _path: None
         self.seconds: Callable[[str], float] = lambda _path: 0.001
         self.mutate: Callable[[Object], None] = lambda _obj: None
-        self._version = 0
+        self.told: Callable[[str, Object], None] = lambda _path, _obj: None
+        self.version = 0
 
     async def request(
         self,
@@ -130,12 +136,13 @@ class PlayedApi(KubeClient):
 
     def store(self, path: str, body: Object) -> Object:
         """Merge an object into what is there, as a new version."""
-        self._version += 1
+        self.version += 1
         obj = _merged(self.objects.get(path, {}), body)
-        obj["metadata"].setdefault("uid", f"uid-{self._version}")
-        obj["metadata"]["resourceVersion"] = str(self._version)
+        obj["metadata"].setdefault("uid", f"uid-{self.version}")
+        obj["metadata"]["resourceVersion"] = str(self.version)
         self.mutate(obj)
         self.objects[path] = obj
+        self.told(path, obj)
         return obj
 
     def times(self, method: str, path: str) -> list[float]:
@@ -217,6 +224,7 @@ class Cluster:
         scheduler = Scheduler(self._open, self._on_outcome, clock=loop_clock, jitter=lambda _span: timedelta(0))
         self.switching = Switching(self.api, children, lambda step: self.metrics.step_seconds.labels(step).time())
         secrets = SecretStore(self.api, registry.secret_changed)
+        rehearsing = Rehearsing(loop_clock, self._wake)
         evidence = Evidence(self.quality, self.pages, self.sources)
         revisions = Revisions()
         scribe = Scribe(self.api, loop_clock, "played", self.keep_finished, registry.uid_of)
@@ -231,9 +239,15 @@ class Cluster:
             history=History(self.api, revisions, loop_clock),
             metrics=self.metrics,
             evidence=evidence,
+            rehearsing=rehearsing,
             overrides=overrides,
             clock=loop_clock,
         )
+        reconciler = Reconciler(parts)
+        reports = DrillReports(self.api, self.metrics, loop_clock, "played")
+        look = reconciler.situation
+        drills = Drills(registry.get, lambda entry: survey(entry, look), rehearsing, reports, loop_clock)
+        drills.try_out = parts.publisher.try_out
         login: Any = None  # only kopf logs in, and it does not run here
         self.operator = Operator(
             self.api,
@@ -241,7 +255,7 @@ class Cluster:
             (),
             self.metrics,
             registry,
-            Reconciler(parts),
+            reconciler,
             children,
             secrets,
             revisions,
@@ -249,6 +263,7 @@ class Cluster:
             evidence,
             overrides,
             loop_clock,
+            drills,
         )
 
     def _on_child(self, target: TargetKey, obj: Object) -> None:
@@ -260,8 +275,9 @@ class Cluster:
     def _on_outcome(self, target: ProbeTarget, outcome: Outcome) -> None:
         self.operator.on_outcome(target, outcome)
 
-    def _open(self, target: ProbeTarget) -> PlayedProvider:
-        return self.provider(target.host.removesuffix(".example"))
+    def _open(self, target: ProbeTarget) -> Prober:
+        real = self.provider(target.host.removesuffix(".example"))
+        return DrillProber(target.drill, real, loop_clock) if target.drill else real
 
     def provider(self, name: str) -> PlayedProvider:
         """Return the provider of a name."""

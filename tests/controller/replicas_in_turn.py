@@ -18,7 +18,7 @@ class SharedApi(PlayedApi):
 
     def store(self, path: str, body: Object) -> Object:
         versions = (int(obj["metadata"].get("resourceVersion", 0)) for obj in self.objects.values())
-        self._version = max((self._version, *versions))
+        self.version = max((self.version, *versions))
         return super().store(path, body)
 
 

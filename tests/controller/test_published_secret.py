@@ -134,7 +134,7 @@ async def test_a_new_key_is_published_within_a_second_as_a_new_revision_that_is_
 
     assert (seen(cluster)["LLM_API_KEY"], seen(cluster)["LLM_REVISION"]) == (key_of("openai", 2), "2")
     assert (marks(cluster), keys(cluster)["LLM_REVISION"]) == ({"2"}, "2")
-    assert counted(cluster, "drift_repairs_total") == 0
+    assert counted(cluster, "drift_repairs_total", kind="Secret") == 0
 
 
 async def test_a_new_key_of_another_provider_changes_nothing_that_is_published(cluster: Cluster) -> None:
@@ -265,7 +265,7 @@ async def test_an_edit_is_put_right_within_a_second_under_the_same_revision_and_
     await opened(cluster)
     await edit(cluster, LLM_BASE_URL="http://evil.example", LLM_API_KEY="sk-evil")
     assert_whole(seen(cluster))
-    assert (marks(cluster), counted(cluster, "drift_repairs_total")) == ({"1"}, 1)
+    assert (marks(cluster), counted(cluster, "drift_repairs_total", kind="Secret")) == ({"1"}, 1)
 
 
 async def test_a_deleted_secret_comes_back_within_a_second_and_is_counted(cluster: Cluster) -> None:
@@ -274,7 +274,7 @@ async def test_a_deleted_secret_comes_back_within_a_second_and_is_counted(cluste
     cluster.operator.children.listener("Secret").deleted(gone)
     await asyncio.sleep(1)
     assert seen(cluster)["LLM_API_KEY"] == key_of("openai")
-    assert counted(cluster, "drift_repairs_total") == 1
+    assert counted(cluster, "drift_repairs_total", kind="Secret") == 1
 
 
 async def test_a_secret_of_somebody_else_is_not_touched_and_its_content_not_read(cluster: Cluster) -> None:

@@ -9,13 +9,26 @@ import yaml
 from pydantic import BaseModel
 
 from providerswitch.api import meta
+from providerswitch.api.drill import DrillSpec
+from providerswitch.api.override import OverrideSpec
 from providerswitch.api.policy import PolicySpec
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "examples").glob("*.yaml"))
 
 
+MODELS: dict[str, type[BaseModel]] = {
+    meta.POLICY_KIND: PolicySpec,
+    meta.OVERRIDE_KIND: OverrideSpec,
+    meta.DRILL_KIND: DrillSpec,
+}
+
+
+def ours(path: Path) -> list[dict[str, Any]]:
+    return [entry for entry in yaml.safe_load_all(path.read_text()) if entry["kind"] in MODELS]
+
+
 def specs(path: Path) -> list[dict[str, Any]]:
-    return [entry["spec"] for entry in yaml.safe_load_all(path.read_text()) if entry["kind"] == meta.POLICY_KIND]
+    return [entry["spec"] for entry in ours(path) if entry["kind"] == meta.POLICY_KIND]
 
 
 def unknown(given: dict[str, Any], model: BaseModel) -> Iterator[str]:
@@ -33,10 +46,10 @@ def unknown(given: dict[str, Any], model: BaseModel) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_holds_valid_policies_without_unknown_fields(path: Path) -> None:
-    assert specs(path)
-    for given in specs(path):
-        assert list(unknown(given, PolicySpec.model_validate(given))) == []
+def test_an_example_holds_valid_objects_without_unknown_fields(path: Path) -> None:
+    assert ours(path)
+    for given in ours(path):
+        assert list(unknown(given["spec"], MODELS[given["kind"]].model_validate(given["spec"]))) == []
 
 
 def test_the_example_of_all_fields_leaves_none_out() -> None:

@@ -5,6 +5,7 @@ import time
 import pytest
 from tests.demo import seen
 
+from providerswitch.api.drill import DrillState
 from providerswitch.api.status import HealthState
 from providerswitch.demo import expectations
 from providerswitch.demo.expectations import Checklist, Expectation
@@ -43,6 +44,16 @@ def test_it_is_seen_when(expectation: Expectation) -> None:
 @pytest.mark.parametrize("expectation", UNMET.values(), ids=UNMET)
 def test_it_is_not_seen_when(expectation: Expectation) -> None:
     assert not expectation.check(seen.world_with(DOWN), 0)
+
+
+def test_a_drill_is_seen_when_it_has_passed() -> None:
+    world, passed = World(), expectations.drilled("rehearsal", DrillState.PASSED, 1)
+    assert not passed.check(world, 0)
+    for state in ("Running", "Failed"):
+        world.take_drill({"metadata": {"name": "rehearsal", "namespace": "n"}, "status": {"state": state}})
+        assert not passed.check(world, 0)
+    world.take_drill({"metadata": {"name": "rehearsal", "namespace": "n"}, "status": {"state": "Passed"}})
+    assert passed.check(world, 0)
 
 
 def test_what_is_published_and_who_answers_the_consumer_are_looked_at_themselves() -> None:

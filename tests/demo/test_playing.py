@@ -10,7 +10,7 @@ from providerswitch.demo.expectations import Expectation, active
 from providerswitch.demo.kubectl import Kubectl
 from providerswitch.demo.playing import play
 from providerswitch.demo.show import LineKind, Show
-from providerswitch.demo.story import Step
+from providerswitch.demo.step import Step
 from providerswitch.demo.world import World
 
 NOWHERE = Path("nowhere")

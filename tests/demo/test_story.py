@@ -5,10 +5,12 @@ from pathlib import Path
 
 import yaml
 
+from providerswitch.api.drill import DrillSpec
 from providerswitch.api.durations import parse_duration
+from providerswitch.api.override import OverrideSpec
 from providerswitch.api.policy import PolicySpec
 from providerswitch.controller.wanted import find_key
-from providerswitch.demo import acts, policies, story
+from providerswitch.demo import acts, operations, policies, story
 from providerswitch.demo.fakes import FakeProvider, Fault
 from providerswitch.demo.kubectl import Kubectl
 from providerswitch.demo.world import World
@@ -47,6 +49,14 @@ def test_the_policies_are_valid_and_name_the_fakes_by_type() -> None:
         for provider in spec(name, made).providers:
             assert provider.type.value == made[provider.name].kind
             assert provider.base_url == made[provider.name].base_url
+
+
+def test_what_the_people_on_call_make_is_valid_and_about_a_policy_and_provider_of_the_demo() -> None:
+    order = OverrideSpec.model_validate(operations.build_override("google")["spec"])
+    rehearsal = DrillSpec.model_validate(operations.build_drill()["spec"])
+    assert order.provider in policies.POLICIES[order.policy_ref.name]
+    assert rehearsal.policy_ref.name in policies.POLICIES
+    assert rehearsal.duration.total_seconds() == operations.FAULT_SECONDS
 
 
 def test_the_secret_lets_each_key_go_to_its_fake() -> None:

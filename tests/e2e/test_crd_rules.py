@@ -102,7 +102,8 @@ def test_each_bound_of_the_schema_has_a_case(bound: Bound) -> None:
 
 
 def test_each_rule_stands_in_the_schema() -> None:
-    written = {bound for path, rules in RULES.items() for rule in rules for bound in [Bound.of(rule.as_schema(), path)]}
+    own = {path: rules for path, rules in RULES.items() if ":" not in path}
+    written = {bound for path, rules in own.items() for rule in rules for bound in [Bound.of(rule.as_schema(), path)]}
 
     assert written <= set(BOUNDS)
 

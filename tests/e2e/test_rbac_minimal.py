@@ -156,18 +156,44 @@ async def live(scene: Scene) -> None:
     await gone(scene, "configmap", "choice")
     await scene.told("Switched")
     await overridden(scene)
+    await drilled(scene)
+
+
+async def drilled(scene: Scene) -> None:
+    """Make a drill that waits for its policy, and let it look as if it had been over for long."""
+    spec = {"policyRef": {"name": "nobody"}}
+    named = {"name": "old", "namespace": scene.namespace}
+    await scene.apply({"apiVersion": meta.API_VERSION, "kind": meta.DRILL_KIND, "metadata": named, "spec": spec})
+
+    async def seen() -> bool:
+        return bool((await scene.look("psdrill", "old")).get("status"))
+
+    await eventually(seen, within=20)
+    over = {"status": {"state": "Refused", "finishedAt": "2020-01-01T00:00:00.000000Z"}}
+    await scene.run("patch", "psdrill", "old", "--subresource=status", "--type=merge", "-p", json.dumps(over))
+    await gone(scene, "psdrill", "old")
+
+
+def override(scene: Scene, name: str) -> dict[str, Any]:
+    spec = {"policyRef": {"name": "assistant"}, "provider": "openai", "reason": "test"}
+    metadata = {"name": name, "namespace": scene.namespace}
+    return {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND, "metadata": metadata, "spec": spec}
+
+
+async def leave_behind(scene: Scene) -> None:
+    """Make an override that finished long ago, for the operator to remove."""
+    await scene.apply(override(scene, "old"))
+    status = {"state": "Expired", "reason": "Expired", "message": "over", "finishedAt": "2020-01-01T00:00:00.000000Z"}
+    patch = json.dumps({"status": status})
+    await scene.run("patch", "psoverride", "old", "--subresource=status", "--type=merge", "-p", patch)
 
 
 async def overridden(scene: Scene) -> None:
-    """Make an override, and one that looks as if it had finished long ago."""
-    spec = {"policyRef": {"name": "assistant"}, "provider": "openai", "reason": "test"}
-    kind = {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND}
-    await scene.apply({**kind, "metadata": {"name": "calm", "namespace": scene.namespace}, "spec": spec})
+    """Make an override and end it."""
+    await scene.apply(override(scene, "calm"))
     await published(scene, "renamed", "openai")
     await scene.run("delete", "psoverride", "calm")
     await published(scene, "renamed", "backup")
-    await scene.apply({**kind, "metadata": {"name": "old", "namespace": scene.namespace}, "spec": spec})
-    await published(scene, "renamed", "openai")
     await gone(scene, "psoverride", "old")
 
 
@@ -200,6 +226,7 @@ async def test_every_right_is_used_and_every_right_used_is_granted(
     )
     await asyncio.to_thread(kubectl, "delete", "lease", LEASE.name, "-n", SYSTEM, "--ignore-not-found")
     scene = Scene(namespace, kubectl, OperatorProcess(kubeconfig, flags))
+    await leave_behind(scene)
     async with scene.stack:
         await scene.operator.start()
         scene.stack.push_async_callback(scene.operator.stop)

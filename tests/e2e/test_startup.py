@@ -26,6 +26,7 @@ from tests.support.repository import ROOT
 from tests.support.scene import POLICY, Scene
 
 from providerswitch import __version__
+from providerswitch.api import meta
 from providerswitch.controller.settings import FLAGS
 from providerswitch.demo.fakes import Fault
 
@@ -125,6 +126,28 @@ def edited(kubeconfig: Path, path: Path, **cluster: object) -> Path:
     document["clusters"][0]["cluster"].update(cluster)
     path.write_text(yaml.safe_dump(document))
     return path
+
+
+async def test_without_the_crd_of_overrides_it_works_says_so_once_and_notices_when_it_comes(
+    crds: None, plane: ControlPlane, admin: Kubectl, launches: Launches
+) -> None:
+    await asyncio.to_thread(admin.ok, "delete", "crd", "providerswitchoverrides.providerswitch.dev")
+    operator = await launches.start(plane.kubeconfig)
+    await operator.ready()
+    await eventually(lambda: "providerswitchoverrides is not served: apply crds/" in operator.text)
+    await asyncio.to_thread(admin.ok, "apply", "-f", str(ROOT / "crds"))
+    spec = {"policyRef": {"name": "nobody"}, "provider": "openai", "reason": "test"}
+    metadata = {"name": "calm", "namespace": "default"}
+    made = {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND, "metadata": metadata, "spec": spec}
+    await asyncio.to_thread(admin.ok, "wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    await asyncio.to_thread(admin.apply, json.dumps(made))
+
+    async def rejected() -> bool:
+        found = await asyncio.to_thread(admin.json, "get", "psoverride", "calm", "-n", "default")
+        return bool(found.get("status", {}).get("state") == "Rejected")
+
+    await eventually(rejected, within=30)
+    assert operator.text.count("is not served") == 1
 
 
 async def test_missing_crds_are_told_and_waited_for(plane: ControlPlane, admin: Kubectl, launches: Launches) -> None:

@@ -153,6 +153,10 @@ BREAKING: dict[str, tuple[Callable[[Schema], object], str]] = {
         lambda c: (add_rule(c, "!has(self.x) || self.size > 1 ? 1 : 2"), fields(c).update(x={"type": "string"})),
         "spec: has a rule that it had not: !has(self.x)",
     ),
+    "a rule about a field that was there of an object that was there": (
+        lambda c: add_rule(c, "!has(self.names) || !has(self.size) || self.size > 1"),
+        "spec: has a rule that it had not: !has(self.names)",
+    ),
     "another kind": (lambda c: c["spec"]["names"].update(kind="Other"), "names.kind changed from Thing to Other"),
     "another scope": (lambda c: c["spec"].update(scope="Cluster"), "scope changed from Namespaced to Cluster"),
     "a short name is gone": (lambda c: c["spec"]["names"]["shortNames"].clear(), "names.shortNames lost th"),
@@ -187,6 +191,10 @@ HARMLESS: dict[str, Callable[[Schema], object]] = {
     "a rule about a new field": lambda c: (
         add_rule(c, "!has(self.x) || self.x.all(y, y != self.mode)"),
         fields(c).update(x={"type": "array", "default": []}),
+    ),
+    "a rule about a new field of an object that was there": lambda c: (
+        add_rule(c, "!has(self.box) || !has(self.box.y) || self.box.y != self.mode"),
+        fields(c).update(box={"type": "object", "properties": {"y": {"type": "string", "maxLength": 3}}}),
     ),
     "a status that new objects have": lambda c: version(c)["schema"]["openAPIV3Schema"]["properties"]["status"].update(
         default={"seen": -1}

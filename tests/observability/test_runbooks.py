@@ -26,7 +26,8 @@ RUNBOOKS = sorted(FOLDER.glob("*.md"))
 PAGES = [*RUNBOOKS, GUIDE]
 PARTS = ["Meaning", "Impact", "Diagnosis", "Mitigation", "Why it may be false"]
 KINDS = {
-    "pswitch", "crd", "pods", "deployment", "deployments", "leases", "networkpolicies", "configmap", "configmaps",
+    "pswitch", "psdrill", "crd", "pods", "deployment", "deployments", "leases", "networkpolicies",
+    "configmap", "configmaps",
     "events.events.k8s.io", "validatingwebhookconfigurations,mutatingwebhookconfigurations",
 }  # fmt: skip
 STATUSES = {

@@ -61,6 +61,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [providerswitch.dev]
   resources: [providerswitchpolicies/status]
   verbs: [patch]
+# controller/drills.py: see drills. controller/drill_reports.py: remove those that are long over.
+- apiGroups: [providerswitch.dev]
+  resources: [providerswitchdrills]
+  verbs: [list, watch, delete]
+# controller/drill_reports.py: write their status.
+- apiGroups: [providerswitch.dev]
+  resources: [providerswitchdrills/status]
+  verbs: [patch]
 # controller/overrides.py: see overrides. controller/override_desk.py: remove those that finished long ago.
 - apiGroups: [providerswitch.dev]
   resources: [providerswitchoverrides]

@@ -17,8 +17,9 @@ from providerswitch.api.fields import (
     duration_field,
     optional_duration_field,
 )
+from providerswitch.api.moments import MicroTime, Sentence, Short, Time
 from providerswitch.api.override import PolicyRef
-from providerswitch.api.status import Condition, MicroTime, Sentence, Short, Time
+from providerswitch.api.status import Condition
 
 RUNS_KEPT = 10
 

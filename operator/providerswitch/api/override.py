@@ -11,7 +11,8 @@ from pydantic import Field
 
 from providerswitch.api.durations import Duration
 from providerswitch.api.fields import DAY, SECOND, Label, Model, ObjectName, ProviderRef, Text, duration_field
-from providerswitch.api.status import Condition, MicroTime, Sentence, Short, Time
+from providerswitch.api.moments import MicroTime, Sentence, Short, Time
+from providerswitch.api.status import Condition
 
 LONGEST_OVERRIDE: timedelta = DAY
 

@@ -1,13 +1,14 @@
 """The status of a ProviderSwitchPolicy: what the operator tells, and what it remembers across a restart."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, StringConstraints
+from pydantic import Field, StringConstraints
 
+from providerswitch.api.drill_in_force import DrillInForce
 from providerswitch.api.fields import Model
 from providerswitch.api.health import HealthClass
+from providerswitch.api.moments import MicroTime, Sentence, Short, Time
 
 LARGEST_NUMBER = 10**12
 """No count and no span of a status comes near it: one with more was not written by us."""
@@ -15,22 +16,8 @@ HISTORY_LIMIT = 50
 """Switches that a status may hold; the operator keeps fewer."""
 
 
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _rfc3339_micro(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
-"""Seconds, UTC, as metav1.Time."""
-MicroTime = Annotated[datetime, PlainSerializer(_rfc3339_micro, return_type=str)]
-"""Microseconds, UTC, as metav1.MicroTime."""
 SwitchOutcome: TypeAlias = Literal["Succeeded", "RolledBack", "Resumed", "Shadow"]
 """What came of a switch."""
-Short = Annotated[str, StringConstraints(max_length=253)]
-Sentence = Annotated[str, StringConstraints(max_length=1024)]
 
 
 class HealthState(StrEnum):
@@ -392,6 +379,8 @@ class PolicyStatus(Model):
     """Where the schedule stands."""
     overrides: Annotated[list[OverrideInForce], Field(max_length=9)] | None = None
     """The overrides that hold: of the policy itself, and of its tasks."""
+    drill: DrillInForce | None = None
+    """The drill that runs; what its provider seems to suffer is played."""
     budget: BudgetStatus | None = None
     """What billed requests used up today."""
     resilience: Resilience | None = None

@@ -15,11 +15,24 @@ from providerswitch.core.memory import Memory, Publication
 from providerswitch.core.narrate import PolicyEvent, Related
 from providerswitch.core.outcome import Tier
 from providerswitch.core.override import Override
+from providerswitch.core.rehearsal import Run
 from providerswitch.core.report import Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.probes.target import ProbeTarget
 from providerswitch.publish.targets import TargetKey
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The drill that runs on a policy.
+
+    Attributes:
+        real: health of the drilled provider by its own probes, which go on beside the played ones.
+    """
+
+    run: Run
+    real: ProviderHealth
 
 
 @dataclass(slots=True)
@@ -56,6 +69,7 @@ class Entry:
         config_load: from the arrival of the last changed spec to its decision in force.
         event_room: None before the first Event.
         overrides: the newest accepted override of each task, and of the policy itself (None).
+        rehearsal: the drill that runs.
         unrecorded: generation whose configuration the API server refused to keep; None where there is none.
         record_again_at: when that is tried again.
         rehearsed: the bodies that the API server would have taken, in shadow mode.
@@ -103,6 +117,7 @@ class Entry:
     config_load: timedelta | None = None
     event_room: EventRoom | None = None
     overrides: Mapping[str | None, Override] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
     unrecorded: int | None = None
     record_again_at: datetime | None = None
     rehearsed: dict[TargetKey, Object] = field(default_factory=dict)

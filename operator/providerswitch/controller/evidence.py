@@ -79,7 +79,7 @@ class Evidence:
         spec = entry.policy.spec
         readable = not any(mistake.reason == "QualityChecksInvalid" for mistake in entry.mistakes)
         checks = spec.quality_checks if entry.may_bill and readable else None
-        well = [target for name, target in entry.targets.items() if name not in entry.problems]
+        well = [target.real for name, target in entry.targets.items() if name not in entry.problems]
         self.quality.subscribe(entry.key, dict.fromkeys(well, checks) if checks else {})
         self.pages.subscribe(entry.key, frozenset(each.status_page for each in spec.providers if each.status_page))
         source = spec.selection.metrics_source

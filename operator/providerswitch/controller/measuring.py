@@ -1,5 +1,6 @@
 """What is known of each provider in numbers: from probes, golden prompts and metrics sources, for all policies."""
 
+import copy
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,12 +47,17 @@ class Measuring:
             target, provider = entry.targets.get(told.name), spec.provider(told.name)
             if target and provider and told.quality is not None and told.quality_confidence:
                 tally = quality.recall(told.quality, told.quality_confidence, provider.quality)
-                self._tallies.setdefault(target, {}).setdefault(spec.quality_checks.model_dump_json(), tally)
+                self._tallies.setdefault(target.real, {}).setdefault(spec.quality_checks.model_dump_json(), tally)
+
+    def copy(self, known: ProbeTarget, other: ProbeTarget) -> None:
+        """Let what is measured of a target be the beginning of another's."""
+        if known in self._windows and other not in self._windows:
+            self._windows[other] = copy.deepcopy(self._windows[known])
 
     def forget_verdicts(self, targets: Iterable[ProbeTarget]) -> None:
         """Forget what golden prompts said: another replica has asked them since."""
         for target in targets:
-            self._tallies.pop(target, None)
+            self._tallies.pop(target.real, None)
 
     def forget(self, target: ProbeTarget) -> None:
         """Forget a target that is no longer probed."""
@@ -82,7 +88,7 @@ class Measuring:
             min_samples=spec.selection.min_samples,
             deepest=entry.rules.deepest,
         )
-        found, confidence = quality.estimate(self._tally(target, spec.quality_checks), provider.quality)
+        found, confidence = quality.estimate(self._tally(target.real, spec.quality_checks), provider.quality)
         return replace(measured, quality=found, quality_confidence=confidence, cost=blend_cost(provider.cost))
 
     def _tally(self, target: ProbeTarget, checks: QualityChecks | None) -> Tally:

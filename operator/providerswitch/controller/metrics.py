@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from providerswitch.api.health_check import Budget
 from providerswitch.api.status import Condition, HealthState, Reliability, Switch
 from providerswitch.controller.figures import Figures
+from providerswitch.core.drill_status import OVER
 from providerswitch.core.outcome import Outcome
 from providerswitch.kube.objects import ObjectKey
 from providerswitch.probes.golden_answer import Asked
@@ -33,6 +34,7 @@ class Metrics:
         self._states: dict[ObjectKey, dict[str, HealthState]] = {}
         self._conditions: dict[ObjectKey, frozenset[tuple[str, ...]]] = {}
         self._seen: dict[ObjectKey, Reliability] = {}
+        self._drills: dict[ObjectKey, datetime] = {}
         self._overridden: dict[ObjectKey, frozenset[str | None]] = {}
         self.figures = Figures(registry)
         self._add_policies()
@@ -40,6 +42,7 @@ class Metrics:
         self._add_overrides()
         self._add_probes()
         self._add_operator()
+        self._add_drills()
 
     def _add_policies(self) -> None:
         gauge, counter = partial(Gauge, registry=self.registry), partial(Counter, registry=self.registry)
@@ -165,8 +168,46 @@ class Metrics:
         for error in ERRORS:
             self.errors.labels(error)
 
+    def _add_drills(self) -> None:
+        gauge = partial(Gauge, registry=self.registry)
+        self.drills = Counter(
+            "providerswitch_drills_total",
+            "Drills that are over: Passed, Failed, Aborted or Refused",
+            ("result",),
+            registry=self.registry,
+        )
+        for state in OVER:
+            self.drills.labels(state)
+        self.drill_running = gauge("providerswitch_drill_running", "1 while a drill runs on a policy", POLICY)
+        self.drill_result = gauge(
+            "providerswitch_drill_last_result",
+            "1 for the result of the last drill: Passed or Failed",
+            (*POLICY, "result"),
+        )
+        self.drill_time = gauge(
+            "providerswitch_drill_last_timestamp_seconds", "When the last drill that passed or failed was over", POLICY
+        )
+
+    def show_drill(self, key: ObjectKey, *, running: bool) -> None:
+        """Show whether a drill runs on a policy."""
+        if running:
+            self.drill_running.labels(key.namespace, key.name).set(1)
+        else:
+            self.drill_running.remove(key.namespace, key.name)
+
+    def show_last_drill(self, key: ObjectKey, result: str, at: datetime) -> None:
+        """Show the result of the newest drill of a policy, and no other."""
+        if self._drills.get(key, at) > at:
+            return
+        self._drills[key] = at
+        self.drill_result.remove_by_labels({"namespace": key.namespace, "policy": key.name})
+        self.drill_result.labels(key.namespace, key.name, result).set(1)
+        self.drill_time.labels(key.namespace, key.name).set(at.timestamp())
+
     def count_probe(self, target: ProbeTarget, outcome: Outcome) -> None:
-        """Count one probe."""
+        """Count one probe; what a drill plays is none."""
+        if target.drill:
+            return
         self._hosts.add(target.host)
         self.probes.labels(target.type, target.host, outcome.tier, outcome.health_class).inc()
         self.probe_seconds.labels(target.type).observe(outcome.took.total_seconds())
@@ -192,6 +233,11 @@ class Metrics:
         self.switch_seconds.labels(switch.trigger).observe(switch.switch_millis / 1000)
         if detected is not None:
             self.detect_seconds.observe(detected.total_seconds())
+
+    def count_rehearsed(self, key: ObjectKey, switch: Switch) -> None:
+        """Count one finished switch of a drill, apart from those that somebody was in need of."""
+        self.switches.labels(key.namespace, key.name, "Drill", switch.outcome).inc()
+        self.switch_seconds.labels("Drill").observe(switch.switch_millis / 1000)
 
     def show_active(self, key: ObjectKey, provider: str | None, since: datetime | None) -> None:
         """Show which provider serves, and no other."""
@@ -264,7 +310,8 @@ class Metrics:
 
     def forget(self, key: ObjectKey) -> None:
         """Drop all series of a policy that is gone."""
-        for kept in (self._active, self._states, self._conditions, self._seen, self._overridden):
+        kept_by_policy = (self._active, self._states, self._conditions, self._seen, self._overridden, self._drills)
+        for kept in kept_by_policy:
             kept.pop(key, None)
         labels = {"namespace": key.namespace, "policy": key.name}
         for metric in self._of_policies:
@@ -287,5 +334,8 @@ class Metrics:
             self.last_switch,
             self.drift,
             self.held,
+            self.drill_running,
+            self.drill_result,
+            self.drill_time,
             self.override_until,
         )

@@ -5,11 +5,13 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from providerswitch.api.health_check import QualityChecks
-from providerswitch.controller.children import SELECTOR, Children, policy_of
+from providerswitch.controller.children import SELECTOR, Children, policy_of, provider_json
+from providerswitch.controller.drills import Drills
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.handlers import build_kopf_registry, follow_policies, run_kopf
@@ -28,13 +30,14 @@ from providerswitch.core.outcome import Outcome
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.election import Election
 from providerswitch.kube.login import Login
-from providerswitch.kube.objects import CONTROLLER_REVISIONS, OVERRIDES, SECRETS, ObjectKey, key_of
+from providerswitch.kube.objects import CONTROLLER_REVISIONS, DRILLS, OVERRIDES, SECRETS, ObjectKey, key_of
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.kube.watch import Listener, Watched, watch_forever
 from providerswitch.probes.golden_answer import Asked
 from providerswitch.probes.scheduler import Scheduler
 from providerswitch.probes.status_page import PageStatus
 from providerswitch.probes.target import ProbeTarget
+from providerswitch.publish.choice import read_publication
 from providerswitch.publish.metadata import drifted
 from providerswitch.publish.targets import TargetKey
 
@@ -65,6 +68,7 @@ class Operator:
     evidence: Evidence
     overrides: Overrides
     clock: Callable[[], datetime]
+    drills: Drills
     election: Election | None = None
     hints: HintEndpoint | None = None
     ready: bool = False
@@ -107,6 +111,12 @@ class Operator:
                         )
                     )
                 )
+                self._watching += [
+                    tasks.create_task(
+                        watch_forever(self.client, Watched(DRILLS.collection(scope)), self.drills.listener(scope))
+                    )
+                    for scope in self.namespaces or (None,)
+                ]
                 self._watching.append(
                     tasks.create_task(watch_return(self.client, self.namespaces, self._anyone_waits, self._on_return))
                 )
@@ -129,11 +139,20 @@ class Operator:
     def _stand_for_election(self, tasks: asyncio.TaskGroup) -> None:
         if self.election is None:
             self.metrics.leader.set(1)
+            self.drills.lead("OperatorRestarted")
             self.overrides.lead()
             return
         term = self.build_term()
+        self._end(term)
+        self._standing = tasks.create_task(self.election.run(partial(self._begin, term), partial(self._end, term)))
+
+    async def _begin(self, term: Term) -> None:
+        await term.begin()
+        self.drills.lead("LeaderChanged")
+
+    def _end(self, term: Term) -> None:
+        self.drills.follow()
         term.end()
-        self._standing = tasks.create_task(self.election.run(term.begin, term.end))
 
     def build_term(self) -> Term:
         """Return what happens when this replica begins to lead, and when it no longer does."""
@@ -249,6 +268,7 @@ class Operator:
     def forget(self, key: ObjectKey) -> None:
         """End all work for a policy that is gone."""
         self.evidence.forget(key)
+        self.drills.forget(key)
         entry = self.registry.remove(key, self.scheduler)
         self.overrides.look(key.namespace)
         if entry:
@@ -288,6 +308,8 @@ class Operator:
         """Take in a change of a published object: somebody else's is put right at once."""
         policy = policy_of(obj)
         entry = self.registry.get(ObjectKey(target.key.namespace, policy)) if policy else None
+        if entry and entry.rehearsal and (published := read_publication(provider_json(obj))):
+            self.drills.rehearsing.show(entry, published.active, published.revision)
         if entry and self._differs(entry.published, target):
             self.reconciler.wake(entry)
 

@@ -274,6 +274,21 @@ class Publisher:
             keys=find_keys(entry, self.children),
         )
 
+    async def try_out(self, entry: Entry, provider: str, why: str) -> str | None:
+        """Say what the API server would have against publishing a provider; None where it would take it.
+
+        Raises:
+            ApiServerError: no clear answer.
+        """
+        publication = Publication(
+            provider, entry.memory.revision + 1, why=why, decided_at=self.clock(), tasks=_seated(entry)
+        )
+        try:
+            await self.switching.rehearse(build_objects(self._choice(entry, publication)))
+        except UserError as error:
+            return error.message
+        return None
+
     async def _rehearse(self, entry: Entry, publication: Publication) -> bool:
         """Tell whether a publication would go through; if not, the problem is noted."""
         try:
@@ -317,7 +332,11 @@ class Publisher:
             self._commit(entry, switch, detected)
 
     def _commit(self, entry: Entry, switch: Switch, detected: timedelta | None) -> None:
-        self.metrics.count_switch(entry.key, switch, detected)
+        drill = entry.memory.drill
+        if drill and drill.made(switch.from_provider, switch.to):
+            self.metrics.count_rehearsed(entry.key, switch)
+        else:
+            self.metrics.count_switch(entry.key, switch, detected)
         entry.memory = commit(entry.memory, switch)
         entry.unannounced.append(switch)
 

@@ -6,7 +6,7 @@ one policy concerns another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,6 +15,7 @@ from zlib import crc32
 from providerswitch.api.errors import ApiServerError, InvariantError
 from providerswitch.api.selection import Task
 from providerswitch.controller.children import Children
+from providerswitch.controller.detours import hold, real_health, settle_detour, tell_drill
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.evidence import Evidence
 from providerswitch.controller.history import History
@@ -22,18 +23,20 @@ from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.publisher import Publisher
 from providerswitch.controller.registry import Registry
+from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
-from providerswitch.controller.shadowing import build_shadow
+from providerswitch.controller.shadowing import build_shadow, watch_served
 from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
-from providerswitch.core.decide import awaits_origin, decide
-from providerswitch.core.memory import Memory, Rotation, come_back, depart, forget_tasks, settle_requests, settle_task
+from providerswitch.core.decide import decide
+from providerswitch.core.detours import forget_tasks
+from providerswitch.core.memory import Rotation, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
-from providerswitch.core.service import rest_consumers, watch_consumers, watch_providers
+from providerswitch.core.service import watch_providers
 from providerswitch.core.situation import Situation, build_case
 from providerswitch.kube.secrets import SecretStore
 from providerswitch.probes.scheduler import Scheduler
@@ -48,8 +51,6 @@ VALIDATION_PATIENCE: Final = timedelta(seconds=2)
 RECHECK_SECONDS: Final = 1.0
 FINISH_SECONDS: Final = 2.0
 """A switch takes milliseconds; one that hangs at the end of the process is finished or undone by the next."""
-NOBODY_MOVES: Final = frozenset({Reason.FROZEN, Reason.NO_HEALTHY_PROVIDER, Reason.LAST_RESORT, Reason.WAITING})
-"""What an override changed cannot be undone yet."""
 HOUSEKEEPING_SECONDS: Final = 60.0
 """What only time changes (thresholds, a new day's budget, figures of resilience) is looked at so often."""
 
@@ -76,6 +77,7 @@ class Parts:
     history: History
     metrics: Metrics
     evidence: Evidence
+    rehearsing: Rehearsing
     overrides: Overrides
     clock: Callable[[], datetime]
 
@@ -198,16 +200,17 @@ class Reconciler:
             await self._parts.reporter.report_unreadable(entry)
             return
         await self._gather(entry)
-        self._parts.overrides.judge(entry, lambda: self._situation(entry))
+        self._parts.overrides.judge(entry, lambda: self.situation(entry))
         self._take_turn(entry)
         made = await self._decide_and_publish(entry)
         tasks = await self._serve_tasks(entry)
         await self._parts.publisher.keep(entry, made.case, made.decision)
-        held = _hold(entry, None, made.situation)
+        held = hold(entry, None, made.situation)
         self._note_load(entry)
         self._look_back(entry, held.case)
         background = self._background(entry, tuple(tasks), made.situation)
         await self._parts.reporter.report(entry, held, made.decision, background)
+        self._parts.rehearsing.follow_up(entry, held)
         self._plan_next(entry, (held, *tasks))
         await self._parts.history.record(entry)
 
@@ -252,7 +255,9 @@ class Reconciler:
         parts.secrets.retain(parts.registry.secrets_in_use())
         look_at_budget(entry, parts.clock())
         also, copies = parts.overrides.providers(entry.key), parts.children.include_secrets
+        frozen = parts.registry.networks.frozen(entry.key.namespace) is not None
         wanted = want(policy.spec, entry.key.namespace, secrets, also, publishes_secrets=copies)
+        wanted = parts.rehearsing.attend(entry, wanted, frozen=frozen, ordered=bool(also))
         parts.registry.watch(entry, wanted, parts.scheduler)
         entry.mistakes = find_mistakes(policy.spec, publishes_secrets=copies)
         parts.evidence.subscribe(entry)
@@ -268,7 +273,7 @@ class Reconciler:
         schedule, now = entry.policy.spec.schedule, self._parts.clock()
         timetable = consult(schedule, now) if schedule else None
         if timetable and timetable.entry and timetable.entry.rotate:
-            case = build_case(entry.policy.spec, entry.memory, replace(self._situation(entry), overrides={}))
+            case = build_case(entry.policy.spec, entry.memory, replace(self.situation(entry), overrides={}))
             turn = take_turn(entry.memory.rotation, timetable.entry, case.order, case.may_serve, now)
             entry.memory = replace(entry.memory, rotation=turn)
 
@@ -276,12 +281,12 @@ class Reconciler:
         decided_from = self._parts.clock()
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
-        entry.memory = _watch_consumers(entry, entry.memory, case)
+        entry.memory = watch_served(entry, entry.memory, case)
         entry.misfits, entry.shares = case.misfits, self._shares(entry, case, decision)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
-        entry.memory = _settle_override(entry.memory, Settled(None, case, decision), entry.passed_over)
+        entry.memory = settle_detour(entry, Settled(None, case, decision))
         if decision.trigger is Trigger.MANUAL_SWITCH and entry.memory.rotation.provider:
             turn = replace(entry.memory.rotation, provider=entry.memory.active)
             entry.memory = replace(entry.memory, rotation=turn)
@@ -310,19 +315,20 @@ class Reconciler:
         await self._parts.publisher.enact_tasks(entry, settled, decided_from)
         for each in settled:
             entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
-            entry.memory = _settle_override(entry.memory, each, entry.passed_over)
-        return [_hold(entry, task, made[task.name].situation) for task in tasks]
+            entry.memory = settle_detour(entry, each)
+        return [hold(entry, task, made[task.name].situation) for task in tasks]
 
     def _look_back(self, entry: Entry, case: Case) -> None:
         """Remember for the next look who exceeds a threshold, and how long each was up and down."""
         memory = replace(entry.memory, degraded=case.degraded)
         now = replace(case, now=self._parts.clock())
-        entry.memory = _watch_consumers(entry, watch_providers(memory, now), now)
+        entry.memory = watch_served(entry, watch_providers(memory, now), now)
 
     def _plan_next(self, entry: Entry, held: Sequence[Settled]) -> None:
         """Look again when something is due, and now and then for what only time changes."""
         now = self._parts.clock()
-        looks = (next_look(each.case, each.decision) for each in held)
+        looks = [next_look(each.case, each.decision) for each in held]
+        looks.append(entry.rehearsal.run.next_look(now) if entry.rehearsal else None)
         due = self._parts.overrides.next_due(entry.key)
         waits = [
             HOUSEKEEPING_SECONDS * _part(entry),
@@ -339,9 +345,9 @@ class Reconciler:
         assert entry.policy is not None
         validated: set[str] = set()
         while True:
-            situation = self._situation(entry)
+            situation = self.situation(entry)
             case = build_case(entry.policy.spec, entry.memory, situation, task)
-            decision = decide(case)
+            decision = tell_drill(entry, case, decide(case))
             if decision.trigger is None or decision.provider is None or decision.provider in validated:
                 return _Made(situation, case, decision)
             if decision.reason is Reason.OVERRIDDEN and case.override and case.override.force:
@@ -365,7 +371,8 @@ class Reconciler:
         except TimeoutError:
             return False
 
-    def _situation(self, entry: Entry) -> Situation:
+    def situation(self, entry: Entry) -> Situation:
+        """Return what is seen of the world of a policy now."""
         policy, parts, now = entry.policy, self._parts, self._parts.clock()
         assert policy is not None
         errors = {name: problem.message for name, problem in entry.problems.items()}
@@ -378,6 +385,7 @@ class Reconciler:
             failback_token=policy.failback_token,
             frozen=parts.registry.networks.frozen(entry.key.namespace),
             overrides=entry.overrides,
+            real=real_health(entry),
         )
 
 
@@ -389,26 +397,3 @@ def _left_alone(entry: Entry) -> float:
 def _part(entry: Entry) -> float:
     """Return 1 to 1.5, other for each policy, so that those that were woken together do not go on in step."""
     return 1 + 0.5 * (crc32(str(entry.key).encode()) % 1000) / 1000
-
-
-def _settle_override(memory: Memory, made: Settled, unanswered: Collection[str]) -> Memory:
-    """Note the way back from an override that holds now, or that it was gone; not before it is enacted."""
-    order, seat = made.case.override, memory.seat(made.task)
-    if seat.active != made.decision.provider:
-        return memory
-    if order is None:
-        waits = made.decision.reason in NOBODY_MOVES or awaits_origin(made.case, made.decision, unanswered)
-        return memory if waits else come_back(memory, made.task)
-    return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory
-
-
-def _watch_consumers(entry: Entry, memory: Memory, case: Case) -> Memory:
-    shadow = entry.policy is not None and entry.policy.spec.dry_run
-    return (rest_consumers if shadow else watch_consumers)(memory, case)
-
-
-def _hold(entry: Entry, task: Task | None, situation: Situation) -> Settled:
-    """Return what holds now that a decision has been enacted, from the same that was seen then."""
-    assert entry.policy is not None
-    case = build_case(entry.policy.spec, entry.memory, situation, task)
-    return Settled(task.name if task else None, case, decide(case))

@@ -1,7 +1,7 @@
 """All policies, and the routes between them: which targets they probe, who must think again after an outcome."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -20,6 +20,7 @@ from providerswitch.core.health import ProviderHealth, acquit, observe, witness
 from providerswitch.core.limits import Limits
 from providerswitch.core.memory import restore_memory
 from providerswitch.core.outcome import Outcome
+from providerswitch.core.rehearsal import notice
 from providerswitch.core.report import LIMIT_EXCEEDED, Problem
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import ObjectKey, key_of
@@ -152,14 +153,20 @@ class Registry:
         """Probe what a policy wants; a provider whose target changed is a new acquaintance."""
         assert entry.policy is not None
         for name in wanted.targets.keys() - wanted.problems.keys():
-            self._meet(entry, name, wanted.targets[name])
+            self._meet(entry, name, wanted.targets[name].real)
         entry.healths = {name: entry.healths.get(name, ProviderHealth()) for name in wanted.targets}
         entry.acquaintances = {name: known for name, known in entry.acquaintances.items() if name in wanted.targets}
         self._route(entry, frozenset(wanted.targets.values()))
         entry.targets, entry.problems = wanted.targets, wanted.problems
         cadence = cadence_of(entry.policy.spec.health_check, billed=entry.may_bill)
-        scheduler.subscribe(entry.key, dict.fromkeys(wanted.targets.values(), cadence))
+        played = {
+            target: replace(cadence, generation_interval=None) for target in entry.targets.values() if target.drill
+        }
+        scheduler.subscribe(entry.key, dict.fromkeys(_probed(wanted.targets.values()), cadence) | played)
         self._learn(entry, scheduler)
+        for target in played:
+            if scheduler.last(target) is None:
+                scheduler.hasten(target)
 
     def _meet(self, entry: Entry, name: str, target: ProbeTarget) -> None:
         """Tell a new acquaintance from one whose key was only missing for a while: that one keeps its past."""
@@ -169,9 +176,12 @@ class Registry:
         entry.acquaintances[name] = target
 
     def _route(self, entry: Entry, targets: frozenset[ProbeTarget]) -> None:
+        targets = _probed(targets)
         for target in targets:
             self._watchers[target].add(entry.key)
-        for target in frozenset(entry.targets.values()) - targets:
+            if target.drill:
+                self.measuring.copy(target.real, target)
+        for target in _probed(entry.targets.values()) - targets:
             watchers = self._watchers[target]
             watchers.discard(entry.key)
             if not watchers:
@@ -203,13 +213,17 @@ class Registry:
     def hear(self, target: ProbeTarget, outcome: Outcome, scheduler: Scheduler) -> None:
         """Route an outcome to the policies it concerns, and wake those for which it changes something."""
         watchers = tuple(self._watchers.get(target, ()))
-        turned = self.networks.hear(target.host, outcome, {key.namespace for key in watchers})
+        waiting = set() if target.drill else {key.namespace for key in watchers}
+        turned = self.networks.hear(target.host, outcome, waiting) if waiting else frozenset()
         self.measuring.hear(target, outcome)
         for key in watchers:
             entry = self._entries[key]
-            names = [name for name, wanted in entry.targets.items() if wanted == target]
+            names = [name for name, wanted in entry.targets.items() if target in {wanted, wanted.real}]
             for name in names:
-                self._consider(entry, name, outcome, scheduler)
+                if entry.targets[name] == target:
+                    self._consider(entry, name, outcome, scheduler)
+                else:
+                    self._spare(entry, outcome)
             if names and pay_for_probe(entry, names[0], outcome):
                 self._wake(entry)
         for namespace in turned:
@@ -238,7 +252,21 @@ class Registry:
         if entry.weighs_each_outcome or entry.told_apart(before) != entry.told_apart(after):
             self._wake(entry)
 
+    def _spare(self, entry: Entry, outcome: Outcome) -> None:
+        """Keep aside what a provider really says while a drill plays its failure."""
+        rehearsal = entry.rehearsal
+        if rehearsal is None:
+            return
+        before, rehearsal.real = rehearsal.real, observe(rehearsal.real, outcome, entry.rules)
+        if before.may_stay != rehearsal.real.may_stay:
+            self._wake(entry)
+
     def _observe(self, entry: Entry, name: str, outcome: Outcome) -> None:
+        rehearsal = entry.rehearsal
+        if rehearsal and entry.targets[name].drill:
+            rehearsal.run = notice(rehearsal.run, outcome)
+            entry.healths[name] = observe(entry.healths[name], outcome, entry.rules)
+            return
         silent_with_all = outcome.no_answer and self.networks.frozen(entry.key.namespace) is not None
         advance = witness if silent_with_all else observe
         entry.healths[name] = advance(entry.healths[name], outcome, entry.rules)
@@ -266,7 +294,7 @@ class Registry:
         for key in tuple(self._watchers.get(target, ())):
             entry = self._entries[key]
             wanted = entry.policy is not None and entry.policy.spec.quality_checks == checks
-            names = [name for name, probed in entry.targets.items() if probed == target] if wanted else []
+            names = [name for name, probed in entry.targets.items() if probed.real == target] if wanted else []
             if names and (asked.usage or asked.passed is not None):
                 pay(entry, names[0], asked.usage, now)
             if names:
@@ -283,6 +311,11 @@ class Registry:
             for provider in providers:
                 if provider.status_page == url and provider.name in entry.targets:
                     scheduler.hasten(entry.targets[provider.name])
+
+
+def _probed(targets: Collection[ProbeTarget]) -> frozenset[ProbeTarget]:
+    """Return what is asked: beside a provider whose failure is played, the provider itself."""
+    return frozenset(targets) | {target.real for target in targets}
 
 
 def _source_of(entry: Entry) -> PrometheusSource | None:

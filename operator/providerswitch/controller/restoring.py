@@ -7,7 +7,8 @@ from typing import Final
 from providerswitch.api.status import Switch
 from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
-from providerswitch.core.memory import UNKNOWN, Memory, Publication, adopt, commit, set_out, unfinished, unpublished
+from providerswitch.core.detours import UNKNOWN, set_out, undo_drill
+from providerswitch.core.memory import Memory, Publication, adopt, commit, unfinished, unpublished
 from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
 from providerswitch.publish.choice import read_publication
 from providerswitch.publish.config_map import config_map_name
@@ -24,6 +25,7 @@ def restore(entry: Entry, children: Children, now: datetime) -> None:
     """
     entry.restored = True
     if entry.policy and entry.policy.spec.dry_run and entry.status.shadow:
+        entry.memory = undo_drill(entry.memory)
         return
     published = find_publication(entry, children)
     left = unfinished(entry.memory, published)
@@ -31,6 +33,7 @@ def restore(entry: Entry, children: Children, now: datetime) -> None:
         before = entry.memory.history
         entry.memory = _resume(entry.memory, left, now)
         entry.unannounced.extend(entry.memory.history[: len(entry.memory.history) - len(before)])
+    entry.memory = undo_drill(entry.memory)
     agreed = published and (published.revision, published.active) == (entry.memory.revision, entry.memory.active)
     entry.publication = published if agreed else None
 

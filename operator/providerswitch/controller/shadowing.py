@@ -11,8 +11,9 @@ from providerswitch.api.status import ShadowStatus, Switch
 from providerswitch.controller.children import Children
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.restoring import find_publication
-from providerswitch.core.case import Trigger
-from providerswitch.core.memory import Publication, unpublished
+from providerswitch.core.case import Case, Trigger
+from providerswitch.core.memory import Memory, Publication, unpublished
+from providerswitch.core.service import rest_consumers, watch_consumers
 from providerswitch.core.shadow import Standing, tell_shadow
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
@@ -106,3 +107,9 @@ def switches_of_going_live(
                 outcome="Succeeded",
                 task=task,
             )
+
+
+def watch_served(entry: Entry, memory: Memory, case: Case) -> Memory:
+    """Return the memory after one more look at what consumers are sent to; in shadow mode that is not ours to judge."""
+    shadow = entry.policy is not None and entry.policy.spec.dry_run
+    return (rest_consumers if shadow else watch_consumers)(memory, case)

@@ -49,6 +49,8 @@ class Permission:
 NEEDED: Final = (
     *(Permission(verb, meta.GROUP, meta.POLICY_PLURAL) for verb in ("list", "watch")),
     Permission("patch", meta.GROUP, meta.POLICY_PLURAL, "status"),
+    *(Permission(verb, meta.GROUP, meta.DRILL_PLURAL) for verb in ("list", "watch", "delete")),
+    Permission("patch", meta.GROUP, meta.DRILL_PLURAL, "status"),
     *(Permission(verb, meta.GROUP, meta.OVERRIDE_PLURAL) for verb in ("list", "watch", "delete")),
     Permission("patch", meta.GROUP, meta.OVERRIDE_PLURAL, "status"),
     *(Permission(verb, "", kind) for kind in ("configmaps", "services")

@@ -84,6 +84,7 @@ class Case:
         outlook: what strategy and schedule make of the candidates; None goes by the order alone.
         override: the order of a person on call that is in force.
         detour: what the present choice was changed for, until it is undone.
+        real: health of a provider that only seems to fail, in a drill.
     """
 
     now: datetime
@@ -106,6 +107,7 @@ class Case:
     outlook: Outlook | None = None
     override: Override | None = None
     detour: Detour | None = None
+    real: Mapping[str, ProviderHealth] = field(default_factory=dict)
 
     @property
     def primary(self) -> str:
@@ -147,6 +149,10 @@ class Case:
     def health(self, name: str) -> ProviderHealth:
         """Return the health of a provider; unknown for one that was never probed."""
         return self.healths.get(name, ProviderHealth())
+
+    def real_health(self, name: str) -> ProviderHealth:
+        """Return the health that consumers meet, whatever a drill plays to the probes."""
+        return self.real.get(name) or self.health(name)
 
     def may_stay(self, name: str) -> bool:
         """Tell whether the active provider may remain: still in the spec, fit for it, not down or rate limited."""

@@ -4,7 +4,7 @@ Status is the memory's home; where it is lost (a restore from backup drops it), 
 provider is active, so nothing flips.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -22,6 +22,7 @@ from providerswitch.api.status import (
     TaskStatus,
 )
 from providerswitch.core.budget import Spending
+from providerswitch.core.drill_record import DrillRecord, restore_drill
 from providerswitch.core.flapping import HOUR
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.outcome import Tier
@@ -34,12 +35,6 @@ SWITCHES_KEPT: Final = 10
 
 SCHEDULED: Final = "Schedule"
 """Trigger of a switch that the schedule made."""
-
-OVERRIDDEN: Final = "Override"
-"""Trigger of a switch that an override made."""
-
-UNKNOWN: Final = "Unknown"
-"""Trigger of a task's switch that a crash left unrecorded: what is published does not tell it."""
 
 OUT_OF_SERVICE: Final = frozenset({HealthState.DOWN, HealthState.RATE_LIMITED})
 
@@ -87,6 +82,7 @@ class Memory:
         spending: what billed requests used up today; None before the first.
         tracks: how long each provider was seen up and down.
         observed: the same of the policy, as its consumers saw it.
+        drill: the drill that runs, or that is to be undone.
         detours: what was changed for a while and is to be undone; by task, None is the policy itself.
     """
 
@@ -107,6 +103,7 @@ class Memory:
     spending: Spending | None = None
     tracks: Mapping[str, Track] = field(default_factory=dict)
     observed: Track = field(default_factory=Track)
+    drill: DrillRecord | None = None
     detours: Mapping[str | None, Detour] = field(default_factory=dict)
 
     def seat(self, task: str | None) -> Seat:
@@ -140,7 +137,8 @@ class Publication:
 
 def restore_memory(status: PolicyStatus) -> Memory:
     """Return the memory that a status holds."""
-    schedule = status.schedule
+    schedule, drill = status.schedule, restore_drill(status.drill)
+    known = [entry for entry in status.providers if drill is None or entry.name != drill.provider]
     return Memory(
         active=status.active_provider,
         active_since=status.active_since,
@@ -149,16 +147,17 @@ def restore_memory(status: PolicyStatus) -> Memory:
         arrived_by=_arrived_by(status.history, None, status.active_provider),
         handled_failback=status.last_handled_failback,
         last_good_generation=status.last_good_generation,
-        healths={entry.name: _restore_health(entry) for entry in status.providers},
+        healths={entry.name: _restore_health(entry) for entry in known},
         history=tuple(status.history),
         recent=tuple(status.switching.last_hour or ()),
         counts=status.switching.model_copy(update={"last_hour": None, "success_rate": None}),
         seats={task.name: _restore_seat(task, status.history) for task in status.tasks or ()},
         rotation=Rotation(schedule.rotated_at, schedule.rotated_to) if schedule else Rotation(),
-        degraded={entry.name: entry.degraded for entry in status.providers if entry.degraded},
+        degraded={entry.name: entry.degraded for entry in known if entry.degraded},
         spending=_restore_spending(status.budget),
-        tracks={entry.name: _restore_track(entry) for entry in status.providers if entry.reliability},
-        observed=_restore_observed(status),
+        tracks={entry.name: _restore_track(entry, drill) for entry in status.providers if entry.reliability},
+        observed=_restore_observed(status, drill),
+        drill=drill,
         detours={each.task: _restore_detour(each) for each in status.overrides or ()},
     )
 
@@ -197,18 +196,21 @@ def _restore_spending(budget: BudgetStatus | None) -> Spending | None:
         return None
 
 
-def _restore_track(entry: ProviderStatus) -> Track:
-    return restore(entry.reliability or Reliability(), down_since=_down_since(entry))
+def _restore_track(entry: ProviderStatus, drill: DrillRecord | None) -> Track:
+    return restore(entry.reliability or Reliability(), down_since=_down_since(entry, drill))
 
 
-def _restore_observed(status: PolicyStatus) -> Track:
+def _restore_observed(status: PolicyStatus, drill: DrillRecord | None) -> Track:
     """An outage that outlasts a restart is no second one."""
     serving = next((entry for entry in status.providers if entry.name == status.active_provider), None)
-    since = _down_since(serving) if serving else None
+    since = _down_since(serving, drill) if serving else None
     return restore(status.resilience.observed, down_since=since) if status.resilience else Track()
 
 
-def _down_since(entry: ProviderStatus) -> datetime | None:
+def _down_since(entry: ProviderStatus, drill: DrillRecord | None) -> datetime | None:
+    """What a drill played was no outage."""
+    if drill and drill.provider == entry.name:
+        return None
     return entry.since if entry.state in OUT_OF_SERVICE else None
 
 
@@ -305,52 +307,15 @@ def _acted(seat: Seat, primary: str) -> str | None:
     return primary if seat.active == primary or first else seat.acted_primary
 
 
-def depart(memory: Memory, override: Override) -> Memory:
-    """Return the memory once an override holds: the way back from it, or from the one that held before."""
-    former = memory.detours.get(override.task)
-    origin = former.origin if former else _came_from(memory, override)
-    return replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)})
-
-
-def _came_from(memory: Memory, override: Override) -> str | None:
-    """Return who served before the override; a crash may have come between its switch and this.
-
-    None where the schedule brought that one, because it takes it away again.
-    """
-    seat, made = memory.seat(override.task), _made(memory, override.task)
-    resumed = seat.arrived_by == UNKNOWN and seat.active == override.provider
-    if seat.arrived_by != OVERRIDDEN and not resumed:
-        return seat.active
-    by_schedule = any(switch.trigger == SCHEDULED and switch.to == made[0].from_provider for switch in made[1:2])
-    return made[0].from_provider if made and not by_schedule else None
-
-
-def set_out(memory: Memory, published: Publication) -> Memory:
-    """Return the memory with the way back from an override whose switch was published and not recorded."""
-    if published.trigger != OVERRIDDEN or None in memory.detours:
-        return memory
-    return replace(memory, detours={**memory.detours, None: Detour(published.previous)})
-
-
-def forget_tasks(memory: Memory, known: Collection[str]) -> Memory:
-    """Return the memory without the way back of tasks that the spec no longer has."""
-    kept = {task: detour for task, detour in memory.detours.items() if task is None or task in known}
-    return replace(memory, detours=kept)
-
-
-def come_back(memory: Memory, task: str | None) -> Memory:
-    """Return the memory once the rules hold again."""
-    return replace(memory, detours={name: each for name, each in memory.detours.items() if name != task})
-
-
 def commit(memory: Memory, switch: Switch) -> Memory:
-    """Return the memory after one finished switch, undone ones included."""
+    """Return the memory after one finished switch, undone ones included; those of a drill are not counted."""
     done = switch.outcome != "RolledBack"
+    played = memory.drill is not None and memory.drill.made(switch.from_provider, switch.to)
     kept = replace(
         memory,
         history=(switch, *memory.history)[:SWITCHES_KEPT],
-        counts=memory.counts if switch.outcome == "Shadow" else _count(memory.counts, done=done),
-        recent=_recent(memory.recent, switch.time) if done else memory.recent,
+        counts=memory.counts if played or switch.outcome == "Shadow" else _count(memory.counts, done=done),
+        recent=_recent(memory.recent, switch.time) if done and not played else memory.recent,
     )
     if not done:
         return kept
@@ -363,11 +328,11 @@ def commit(memory: Memory, switch: Switch) -> Memory:
 
 def unpublished(memory: Memory, task: str | None) -> bool:
     """Tell whether the choice was made in shadow mode and was not published since."""
-    made = _made(memory, task)
+    made = switches_made(memory, task)
     return bool(made) and made[0].outcome == "Shadow"
 
 
-def _made(memory: Memory, task: str | None) -> list[Switch]:
+def switches_made(memory: Memory, task: str | None) -> list[Switch]:
     """Return the switches of a task, or of the policy itself, that were not undone; newest first."""
     return [switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack"]
 

@@ -3,8 +3,9 @@
 An identity names one happening, so that the same one told again after a crash is the same Event.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -65,8 +66,25 @@ TOLD_OTHERWISE: Final = frozenset({Reason.WAITING})
 """Reasons for not being ready that need no Event: they pass by themselves."""
 
 
+OF_A_DRILL: Final = re.compile(r'Drill "[^"]+": ')
+"""How the reason of a switch begins that a drill made."""
+
+
+def of_drill(name: str, sentence: str) -> str:
+    """Return a sentence about what a drill did; nobody shall take it for a failure."""
+    return f'Drill "{name}": {sentence}'
+
+
 def tell_switch(switch: Switch) -> PolicyEvent:
     """Return the Event of a finished switch."""
+    played = OF_A_DRILL.match(switch.reason)
+    if played is None:
+        return _switch(switch)
+    event = _switch(switch.model_copy(update={"reason": switch.reason[played.end() :]}))
+    return replace(event, type="Normal", note=f"{played[0]}{event.note}")
+
+
+def _switch(switch: Switch) -> PolicyEvent:
     whose = f'Task "{switch.task}": ' if switch.task else ""
     identity = f"{switch.revision}/{switch.task}" if switch.task else f"{switch.revision}"
     if switch.outcome == "RolledBack":
@@ -153,7 +171,17 @@ def _providers(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEven
     for entry in after.providers:
         state = former[entry.name].state if entry.name in former else HealthState.UNKNOWN
         if state is not entry.state:
-            yield from _provider(state, entry)
+            yield from _played(before, after, entry.name, _provider(state, entry))
+
+
+def _played(
+    before: PolicyStatus, after: PolicyStatus, name: str, events: Iterator[PolicyEvent]
+) -> Iterator[PolicyEvent]:
+    """A provider that only seems to fail alarms nobody."""
+    drill = after.drill or before.drill
+    for event in events:
+        played = drill is not None and drill.provider == name
+        yield replace(event, type="Normal", note=of_drill(drill.name, event.note)) if drill and played else event
 
 
 def _provider(state: HealthState, entry: ProviderStatus) -> Iterator[PolicyEvent]:
@@ -205,12 +233,16 @@ def _degraded(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent
     former = {entry.name: entry.degraded for entry in before.providers}
     for entry in after.providers:
         was = former.get(entry.name)
-        identity = f"{entry.name}/{after.revision}/{entry.degraded or was}"
-        if entry.degraded and not was:
-            yield PolicyEvent("Warning", "ProviderDegraded", f'"{entry.name}" is degraded: {entry.degraded}', identity)
-        elif was and not entry.degraded:
-            note = f'"{entry.name}" is within all thresholds again.'
-            yield PolicyEvent("Normal", "ProviderNotDegraded", note, identity)
+        yield from _played(before, after, entry.name, _thresholds(entry, was, after.revision))
+
+
+def _thresholds(entry: ProviderStatus, was: str | None, revision: int) -> Iterator[PolicyEvent]:
+    identity = f"{entry.name}/{revision}/{entry.degraded or was}"
+    if entry.degraded and not was:
+        yield PolicyEvent("Warning", "ProviderDegraded", f'"{entry.name}" is degraded: {entry.degraded}', identity)
+    elif was and not entry.degraded:
+        note = f'"{entry.name}" is within all thresholds again.'
+        yield PolicyEvent("Normal", "ProviderNotDegraded", note, identity)
 
 
 def _held(before: PolicyStatus, after: PolicyStatus) -> Iterator[PolicyEvent]:

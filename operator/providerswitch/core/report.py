@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from providerswitch.api.drill_in_force import DrillInForce
 from providerswitch.api.policy import Mode
 from providerswitch.api.selection import Strategy
 from providerswitch.api.status import (
@@ -22,6 +23,7 @@ from providerswitch.api.status import (
 from providerswitch.core.budget import Spending, spent_today
 from providerswitch.core.case import Case, Decision, Reason
 from providerswitch.core.decide import is_failed_over, refused_request
+from providerswitch.core.drill_record import DrillRecord
 from providerswitch.core.figures import tell_provider
 from providerswitch.core.memory import Memory, Rotation
 from providerswitch.core.outcome import Tier
@@ -125,6 +127,7 @@ def build_status(
         metrics_source=shorten(behind.source, LONGEST_MESSAGE) if behind.source else None,
         schedule=_schedule(behind.standing, memory.rotation),
         overrides=tell_overrides(memory) or None,
+        drill=_drill(memory.drill),
         budget=_budget(memory.spending, case.now) if behind.budgeted else None,
         resilience=_resilience(case, memory, behind),
         shadow=behind.shadow,
@@ -198,6 +201,20 @@ def _budget(spending: Spending | None, now: datetime) -> BudgetStatus:
     """What was used up yesterday is none of today's."""
     today = spent_today(spending or Spending(now.date()), now)
     return BudgetStatus(day=today.day.isoformat(), probes=today.probes, cost=round(today.cost, 6))
+
+
+def _drill(record: DrillRecord | None) -> DrillInForce | None:
+    if record is None:
+        return None
+    return DrillInForce(
+        name=record.name,
+        uid=record.uid,
+        provider=record.provider,
+        fault=record.fault,
+        origin=record.origin,
+        tasks=list(record.tasks) or None,
+        started_at=record.started_at,
+    )
 
 
 def _resilience(case: Case, memory: Memory, behind: Background) -> Resilience | None:

@@ -11,7 +11,7 @@ from providerswitch.core.resilience import Track, look
 
 def watch_providers(memory: Memory, case: Case) -> Memory:
     """Return the memory after one more look at every candidate."""
-    healths = {name: case.health(name) for name in case.order}
+    healths = {name: case.real_health(name) for name in case.order}
     tracks = {
         name: _look(memory.tracks.get(name, Track()), case, health, up=health.may_stay)
         for name, health in healths.items()
@@ -26,7 +26,7 @@ def watch_consumers(memory: Memory, case: Case) -> Memory:
     """
     if memory.active is None:
         return memory
-    health = case.health(memory.active)
+    health = case.real_health(memory.active)
     up = health.may_stay or health.successes > 0
     return replace(memory, observed=_look(memory.observed, case, health, up=up))
 

@@ -29,6 +29,7 @@ class Situation:
         measures: of each provider that was probed.
         timetable: what the schedule says; None where there is none.
         failback_token: value of the failback annotation.
+        real: health of a provider that only seems to fail, in a drill.
         overrides: the newest accepted one of each task, and of the policy itself (None).
     """
 
@@ -40,6 +41,7 @@ class Situation:
     failback_token: str | None = None
     frozen: Frozen | None = None
     overrides: Mapping[str | None, Override] = field(default_factory=dict)
+    real: Mapping[str, ProviderHealth] = field(default_factory=dict)
 
 
 def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Task | None = None) -> Case:
@@ -70,6 +72,7 @@ def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Tas
         recent_switches=memory.recent,
         override=override,
         detour=memory.detours.get(named),
+        real=situation.real,
     )
     return replace(case, outlook=look_out(_undone(case), _prospects(spec, memory, situation, task)))
 

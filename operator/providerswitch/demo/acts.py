@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -42,6 +42,35 @@ async def apply_policies(stage: Stage) -> float:
         path = stage.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(build_policy(name, stage.fakes), sort_keys=False))
         await stage.kubectl("apply", "-f", str(path))
+    return time.monotonic()
+
+
+def apply(manifest: Mapping[str, Any]) -> Act:
+    """Return the act of writing a manifest and applying it; kubectl's own time counts as part of the effect."""
+
+    async def act(stage: Stage) -> float:
+        begun = time.monotonic()
+        path = stage.folder / f"{manifest['metadata']['name']}.yaml"
+        path.write_text(yaml.safe_dump(dict(manifest), sort_keys=False))
+        await stage.kubectl("apply", "-f", str(path))
+        return begun
+
+    return act
+
+
+def remove(kind: str, name: str) -> Act:
+    """Return the act of deleting an object; kubectl's own time counts as part of the effect."""
+
+    async def act(stage: Stage) -> float:
+        begun = time.monotonic()
+        await stage.kubectl("delete", kind, name, "--wait=false")
+        return begun
+
+    return act
+
+
+async def look_on(_: Stage) -> float:
+    """Do nothing: what the step is about has begun already."""
     return time.monotonic()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from providerswitch.api.drill import DrillState
 from providerswitch.api.health import HealthClass
 from providerswitch.api.status import HealthState
 from providerswitch.demo.fakes import FakeProvider, Fault
@@ -142,6 +143,16 @@ def event(policy: str, reason: str, within: float = 10.0) -> Expectation:
         return any(seen.policy == policy and seen.reason == reason and seen.at >= begun for seen in world.events)
 
     return Expectation(f"Event {reason}", check, within)
+
+
+def drilled(name: str, wanted: DrillState, within: float) -> Expectation:
+    """Expect a drill to come to an end of this kind."""
+
+    def check(world: World, _begun: float) -> bool:
+        found = world.drills.get(name)
+        return found is not None and found.state is wanted
+
+    return Expectation(f"drill {name} has {wanted}", check, within)
 
 
 def limited_not_blacklisted(policy: str, provider: str) -> Expectation:

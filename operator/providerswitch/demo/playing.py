@@ -10,7 +10,7 @@ from providerswitch.demo.acts import Stage
 from providerswitch.demo.expectations import Checklist, Observation
 from providerswitch.demo.processes import DemoError
 from providerswitch.demo.show import Show
-from providerswitch.demo.story import Step
+from providerswitch.demo.step import Step
 
 ACT_SECONDS: Final = 30.0
 

@@ -1,12 +1,11 @@
 """The story: what is done to the cluster and the providers, and what must be seen each time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from providerswitch.api.status import HealthState
+from providerswitch.demo import operations
 from providerswitch.demo.acts import (
-    Act,
     apply_policies,
     break_provider,
     edit_primary,
@@ -29,26 +28,12 @@ from providerswitch.demo.expectations import (
 )
 from providerswitch.demo.fakes import FakeProvider, Fault
 from providerswitch.demo.policies import ASSISTANT, PACE_NOTE, POLICIES, SEARCH, SECRET
+from providerswitch.demo.step import Step
 
 RETRY_AFTER_SECONDS: Final = 8
 START_SECONDS: Final = 15.0
 RETURN_SECONDS: Final = 20.0
 """A failback waits for blacklist or Retry-After and two good probes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step.
-
-    Attributes:
-        title: what happens, as a sentence.
-        shown: the command a user would type, "" for what happens to a provider.
-    """
-
-    title: str
-    act: Act
-    expectations: tuple[Expectation, ...]
-    shown: str = ""
 
 
 def failed_over(policy: str, to: str, cause: Expectation, sign: str = "ProviderDown") -> tuple[Expectation, ...]:
@@ -173,4 +158,12 @@ def other_policy() -> tuple[Step, ...]:
 
 def build_story(fakes: Mapping[str, FakeProvider]) -> tuple[Step, ...]:
     """Return all steps in order."""
-    return (*beginning(), *outage(), *rate_limit(fakes["anthropic"]), *bad_key(), *other_policy())
+    return (
+        *beginning(),
+        *operations.drill("anthropic", "openai"),
+        *outage(),
+        *rate_limit(fakes["anthropic"]),
+        *bad_key(),
+        *operations.override("anthropic", "google"),
+        *other_policy(),
+    )

@@ -15,7 +15,7 @@ from providerswitch.demo.kubectl import Kubectl
 from providerswitch.demo.processes import Child, python_module, running
 from providerswitch.demo.world import World
 from providerswitch.kube.client import Object
-from providerswitch.kube.objects import CONFIG_MAPS, EVENTS, POLICIES, key_of
+from providerswitch.kube.objects import CONFIG_MAPS, DRILLS, EVENTS, POLICIES, key_of
 from providerswitch.kube.watch import Listener, Watched, watch_forever
 
 CONSUMER: Final = "consumer"
@@ -27,6 +27,7 @@ async def watching(kubeconfig: Path, world: World) -> AsyncIterator[None]:
     sources = (
         (Watched(POLICIES.collection(NAMESPACE)), world.take_policy),
         (Watched(CONFIG_MAPS.collection(NAMESPACE), meta.POLICY_LABEL), lambda obj: _published(world, obj)),
+        (Watched(DRILLS.collection(NAMESPACE)), world.take_drill),
         (Watched(EVENTS.collection(NAMESPACE)), _EventReader(world).take),
     )
     async with AsyncExitStack() as stack:

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from providerswitch.api.drill import DrillStatus
 from providerswitch.api.status import Condition, HealthState, PolicyStatus, ProviderStatus
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import key_of
@@ -95,12 +96,14 @@ class World:
     Attributes:
         published: data of the published ConfigMaps, by policy.
         blank_publications: ConfigMaps seen that named no provider or no address.
+        drills: by name, as last seen.
         events: newest last.
         on_event: told each Event.
     """
 
     policies: dict[str, SeenPolicy] = field(default_factory=dict)
     published: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    drills: dict[str, DrillStatus] = field(default_factory=dict)
     events: deque[SeenEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     blank_publications: int = 0
     calls: Calls = field(default_factory=Calls)
@@ -116,6 +119,11 @@ class World:
         status = PolicyStatus.model_validate(obj.get("status") or {})
         seen = SeenPolicy(obj["spec"]["primary"], obj["metadata"]["generation"], status)
         self.policies[key_of(obj).name] = seen
+        self.ring()
+
+    def take_drill(self, obj: Object) -> None:
+        """Read a drill from the API server."""
+        self.drills[key_of(obj).name] = DrillStatus.model_validate(obj.get("status") or {})
         self.ring()
 
     def take_published(self, policy: str, obj: Object) -> None:

@@ -140,6 +140,9 @@ class Scheduler:
         delay = self._jitter(start_spread(len(self._watches), cadence.interval))
         first = NextProbe(self._clock() + delay, Tier.LIVENESS, cadence.timeout)
         watch = _Watch(self._make_prober(target), first)
+        known = self._watches.get(target.real)
+        if known:  # what a drill plays befalls a provider that was well until now
+            watch.streak = known.streak
         watch.task = asyncio.create_task(self._run(target, watch), name=f"probe {target.host}")
         return watch
 

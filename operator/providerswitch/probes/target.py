@@ -1,11 +1,12 @@
 """A probe target: what is asked. Policies that share all of it share its probes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from providerswitch.api.provider_types import ProviderTypeName
+from providerswitch.core.drill import PlayedFault
 from providerswitch.probes.exchange import Question, SecretKey
 
 
@@ -20,6 +21,7 @@ class ProbeTarget:
         timeout: how long an answer may take. Who gives up early calls it a silence where others still wait, so each
             timeout has probes of its own.
         host: failure domain that a freeze counts; by default host and port of the URL.
+        drill: what is played to whoever probes this target, which is then one of its own; None asks the provider.
     """
 
     type: ProviderTypeName
@@ -30,6 +32,12 @@ class ProbeTarget:
     headers: tuple[tuple[str, str], ...] = ()
     failure_domain: str | None = None
     timeout: timedelta | None = None
+    drill: PlayedFault | None = None
+
+    @property
+    def real(self) -> "ProbeTarget":
+        """The same without what is played."""
+        return replace(self, drill=None) if self.drill else self
 
     @property
     def host(self) -> str:

@@ -10,10 +10,11 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, Field, ValidationError
 
 from providerswitch.api.fields import Label, Model, ProviderRef
+from providerswitch.api.moments import Short
 from providerswitch.api.policy import PolicySpec, Protocol
 from providerswitch.api.provider import Provider
 from providerswitch.api.provider_types import FACTS, OPENAI_VARIABLES
-from providerswitch.api.status import LARGEST_NUMBER, Short
+from providerswitch.api.status import LARGEST_NUMBER
 from providerswitch.core.memory import Publication
 
 PROVIDER_JSON: Final = "provider.json"

@@ -1,0 +1,202 @@
+"""May a drill begin, and must a running one end? Pure. A drill never touches a policy that has troubles of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from providerswitch.api.drill import DrillSpec, DrillState, Fault
+from providerswitch.api.policy import Mode, PolicySpec
+from providerswitch.api.status import Condition, ConditionType, HealthState
+from providerswitch.core.case import Case, Reason
+from providerswitch.core.decide import decide
+from providerswitch.core.drill_record import DrillRecord
+from providerswitch.core.health import ProviderHealth
+from providerswitch.core.memory import Memory
+from providerswitch.core.override import Override
+from providerswitch.core.rehearsal import Run, Verdict, allowance, patience_of
+from providerswitch.core.wording import rejection
+
+GRACE: Final = timedelta(seconds=5)
+"""Drill and policy may be applied together; so long the drill waits for its policy."""
+EARLY: Final = frozenset({"PolicyNotFound", "PolicyNotReady"})
+"""Refusals that may pass by themselves right after the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The policy that a drill is for, as it stands.
+
+    Attributes:
+        conditions: as last reported.
+    """
+
+    spec: PolicySpec
+    generation: int
+    token: str | None
+    case: Case
+    memory: Memory
+    overrides: Mapping[str | None, Override]
+    conditions: Mapping[str, Condition]
+    drilled: bool
+
+
+def refuse(field: Field | None, drill: DrillSpec, *, exists: bool = True) -> Verdict | None:
+    """Return why a drill may not begin, and what to do; None where it may.
+
+    `exists` tells whether there is a policy at all where it was not looked at yet.
+    """
+    if field is None or field.memory.active is None:
+        return _refusal(*_absent(drill, exists=exists))
+    checks = (
+        _other_work(field, drill),
+        _unknown_provider(field, drill),
+        _unstable(field, drilled_provider(field, drill)),
+    )
+    found = next((each for each in checks if each), None)
+    return _refusal(*found) if found else _no_backup(field, drill)
+
+
+def drilled_provider(field: Field, drill: DrillSpec) -> str:
+    """Return the provider that is to fail."""
+    return drill.provider or field.memory.active or ""
+
+
+def _refusal(reason: str, message: str) -> Verdict:
+    return Verdict(DrillState.REFUSED, reason, message)
+
+
+def _absent(drill: DrillSpec, *, exists: bool) -> tuple[str, str]:
+    name = drill.policy_ref.name
+    if not exists:
+        return "PolicyNotFound", f'there is no ProviderSwitchPolicy "{name}" in this namespace; correct spec.policyRef'
+    return "PolicyNotReady", f'policy "{name}" has published nothing yet; run the drill once it is Ready'
+
+
+def _other_work(field: Field, drill: DrillSpec) -> tuple[str, str] | None:
+    policy = drill.policy_ref.name
+    if field.drilled:
+        return "DrillRunning", f'another drill runs on policy "{policy}"; run this one when it is over'
+    if field.overrides or field.memory.detours:
+        return "Overridden", f'an override holds policy "{policy}"; run the drill when it is over'
+    if getattr(field.spec, "dry_run", False) and not drill.dry_run:
+        return "Shadow", f'policy "{policy}" publishes nothing (spec.dryRun); set dryRun of the drill too'
+    if field.spec.failover.mode is Mode.MANUAL:
+        return "ManualMode", f'failover.mode of policy "{policy}" is Manual, so nothing would be switched'
+    return None
+
+
+def _unknown_provider(field: Field, drill: DrillSpec) -> tuple[str, str] | None:
+    name, listed = drilled_provider(field, drill), tuple(field.case.healths)
+    if name in listed:
+        return None
+    return "ProviderNotFound", f'the policy does not probe a provider "{name}"; it probes {", ".join(listed)}'
+
+
+def _unstable(field: Field, provider: str) -> tuple[str, str] | None:
+    """Say what troubles the policy really; a drill on top of it would hide it."""
+    case, conditions = field.case, field.conditions
+    ready, over = conditions.get(ConditionType.READY), conditions.get(ConditionType.FAILED_OVER)
+    troubles = (
+        f"it is not Ready: {ready.message}" if ready and ready.status != "True" else "",
+        f"it has failed over: {over.message}" if over and over.status == "True" and not _rests(over) else "",
+        f"its network is at fault: {case.frozen.why}" if case.frozen else "",
+        _working_badly(case, case.active or ""),
+        _working_badly(case, provider),
+    )
+    trouble = next((each for each in troubles if each), None)
+    return ("NotStable", f"the policy has troubles of its own; {trouble}") if trouble else None
+
+
+def _rests(condition: Condition) -> bool:
+    return condition.reason == Reason.FAILBACK_HELD
+
+
+def _working_badly(case: Case, name: str) -> str:
+    if name in case.degraded:
+        return f'"{name}" is degraded: {case.degraded[name]}'
+    refusal = rejection(case, name)
+    return f'"{name}" may not serve: {refusal.why}' if refusal else ""
+
+
+def _no_backup(field: Field, drill: DrillSpec) -> Verdict | None:
+    """Whoever would be left has to have somebody to go to; asked of the rules themselves."""
+    name, case = drilled_provider(field, drill), field.case
+    if name != case.active:
+        return None
+    if drill.fault is Fault.DEGRADATION:
+        left = [other for other in case.order if other != name and rejection(case, other) is None]
+        return None if left else _nobody(name)
+    down = {**case.healths, name: ProviderHealth(HealthState.DOWN)}
+    outlook = replace(case.outlook, names=(*_others(case.preference, name), name)) if case.outlook else None
+    after = decide(replace(case, healths=down, outlook=outlook))
+    return None if after.trigger and after.provider not in {None, name} else _nobody(name)
+
+
+def _others(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(other for other in names if other != name)
+
+
+def _nobody(name: str) -> Verdict:
+    message = f'nobody may take over from "{name}" by the rules, so nothing was played; add a backup that is healthy'
+    return Verdict(DrillState.FAILED, "NoBackup", message)
+
+
+def plan(field: Field, name: str, uid: str, drill: DrillSpec, now: datetime) -> Run:
+    """Return the run of a drill that may begin."""
+    provider, memory = drilled_provider(field, drill), field.memory
+    tasks = tuple(task for task, seat in memory.seats.items() if seat.active == provider)
+    return Run(
+        record=DrillRecord(name, uid, provider, drill.fault, memory.active, now, tasks),
+        generation=field.generation,
+        token=field.token,
+        serves=provider == memory.active,
+        revision=memory.revision,
+        duration=drill.duration,
+        allowed=allowance(field.spec, drill.fault, drill.duration),
+        limit=field.spec.selection.thresholds.response_time,
+        patience=patience_of(field.spec),
+        objectives=drill.objectives,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What may end a run before its time.
+
+    Attributes:
+        known: the drilled provider is probed as it was when the run began.
+        real: what the drilled provider's own probes say.
+        successor: health of the provider that took over; None where none did.
+    """
+
+    generation: int
+    token: str | None
+    known: bool
+    overridden: bool
+    frozen: bool
+    real: ProviderHealth
+    successor: ProviderHealth | None = None
+
+
+def interrupt(run: Run, watched: Watched) -> tuple[str, str] | None:
+    """Return reason and sentence of what ends a run at once; None where it goes on."""
+    name, real, successor = run.record.provider, watched.real, watched.successor
+    edited = (watched.generation, watched.token) != (run.generation, run.token)
+    causes = (
+        (edited, "PolicyEdited", "the policy was edited during the drill; run it again"),
+        (not watched.known, "PolicyEdited", f'address or key of "{name}" changed during the drill; run it again'),
+        (watched.overridden, "Overridden", "an override was made during the drill, and it goes first"),
+        (watched.frozen, "RealFailure", "the cluster's own network is really at fault"),
+        (not real.may_stay, "RealFailure", f'"{name}" really fails: {real.why}'),
+        (_fails(successor), "RealFailure", f'"{run.went_to}", which had taken over, really fails: {_why(successor)}'),
+    )
+    return next(((reason, message) for holds, reason, message in causes if holds), None)
+
+
+def _fails(health: ProviderHealth | None) -> bool:
+    return health is not None and not health.may_stay
+
+
+def _why(health: ProviderHealth | None) -> str:
+    return health.why if health else ""
