@@ -401,3 +401,19 @@ async def test_no_version_ever_holds_the_key_of_one_provider_and_the_address_of_
     assert versions
     for version in versions:
         assert_whole(version)
+
+
+async def test_the_key_stays_while_an_overridden_provider_has_to_stay_published(cluster: Cluster) -> None:
+    await opened(cluster, backups=["backup"])
+    cluster.override("calm", "third", "30s")
+    await asyncio.sleep(5)
+    assert seen(cluster)["LLM_API_KEY"] == key_of("third")
+    for name in ("openai", "backup"):
+        cluster.provider(name).health_class = HealthClass.SERVER_ERROR
+    await asyncio.sleep(60)
+    assert condition(cluster, "Ready")["reason"] == "NoHealthyProvider"
+    cluster.put(wanted(2, backups=[]))
+    await asyncio.sleep(5)
+    assert marks(cluster) == {"3"}
+    assert_whole(seen(cluster))
+    assert seen(cluster)["LLM_API_KEY"] == key_of("third")

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from providerswitch.api.drill import DrillSpec, DrillState, DrillStatus, Fault, Objectives
 from providerswitch.api.health import HealthClass
 from providerswitch.core.case import Decision, Reason
+from providerswitch.core.detours import undo_drill
 from providerswitch.core.drill import PlayedFault, is_bad, play, too_slow
 from providerswitch.core.drill_record import DrillRecord
 from providerswitch.core.drill_rules import Watched, interrupt
 from providerswitch.core.drill_status import await_run, find_mistake, tell_over
 from providerswitch.core.health import ProviderHealth
-from providerswitch.core.memory import Memory, Seat, undo_drill
+from providerswitch.core.memory import Memory, Seat
 from providerswitch.core.rehearsal import Run, Seen, Verdict, abort, assess, begin, measure
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -10,9 +10,10 @@ from providerswitch.api.policy import Mode
 from providerswitch.api.status import OverrideInForce, PolicyStatus, Switch
 from providerswitch.core.case import Case, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
+from providerswitch.core.detours import come_back, depart
 from providerswitch.core.flapping import FlapRules
 from providerswitch.core.freeze import Frozen
-from providerswitch.core.memory import Memory, come_back, commit, depart, restore_memory
+from providerswitch.core.memory import Memory, commit, restore_memory
 from providerswitch.core.override import Detour, Override, in_force
 from providerswitch.core.override_report import judge_overridden, tell_overrides
 

@@ -1,6 +1,6 @@
 """What overrides and drills change for a while in the reconciles of a policy, and the way back from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -8,10 +8,11 @@ from providerswitch.api.selection import Task
 from providerswitch.api.status import HealthState
 from providerswitch.controller.entry import Entry
 from providerswitch.core.case import Case, Decision, Reason
-from providerswitch.core.decide import decide
+from providerswitch.core.decide import awaits_origin, decide
+from providerswitch.core.detours import come_back, depart
 from providerswitch.core.drill_rules import Field
 from providerswitch.core.health import ProviderHealth
-from providerswitch.core.memory import Memory, come_back, depart
+from providerswitch.core.memory import Memory
 from providerswitch.core.narrate import of_drill
 from providerswitch.core.report import Settled
 from providerswitch.core.situation import Situation, build_case
@@ -25,11 +26,11 @@ def settle_detour(entry: Entry, made: Settled) -> Memory:
 
     While a drill runs it stays on record, even on its way back: what it played is not forgotten yet.
     """
-    settled = _settle(entry.memory, made)
+    settled = _settle(entry.memory, made, entry.passed_over)
     return replace(settled, drill=entry.memory.drill) if entry.rehearsal else settled
 
 
-def _settle(memory: Memory, made: Settled) -> Memory:
+def _settle(memory: Memory, made: Settled, unanswered: Collection[str]) -> Memory:
     """Note the way back from an override that holds now, or that it was gone; not before it is enacted."""
     order, seat = made.case.override, memory.seat(made.task)
     if seat.active != made.decision.provider:
@@ -37,7 +38,8 @@ def _settle(memory: Memory, made: Settled) -> Memory:
     if order is None and made.case.detour is None:
         return memory
     if order is None:
-        waits = made.decision.reason in NOBODY_MOVES or _is_unasked(made.case)
+        asked = _is_unasked(made.case) or awaits_origin(made.case, made.decision, unanswered)
+        waits = made.decision.reason in NOBODY_MOVES or asked
         unseen = made.case.detour != memory.detours.get(made.task)
         return memory if waits or unseen else come_back(memory, made.task)
     return depart(memory, order) if made.decision.reason is Reason.OVERRIDDEN else memory

@@ -26,7 +26,7 @@ def find_keys(entry: Entry, children: Children) -> Mapping[str, SecretKey] | Non
         name: SecretKey(key)
         for standing in _standing(entry, children)
         for name, key in read_keys(standing, policy.spec).items()
-        if name in entry.problems
+        if name in entry.problems or name not in entry.targets
     }
     return {**kept, **own}
 

@@ -59,7 +59,7 @@ class Desk:
     room: EventRoom | None = None
     _unwritten: dict[str, Record] = field(default_factory=dict)
     _cleared: list[Record] = field(default_factory=list)
-    _finished: list[tuple[datetime, str, Record]] = field(default_factory=list)
+    _finished: list[tuple[datetime, str, ObjectKey]] = field(default_factory=list)
     _soon: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hurry(self) -> None:
@@ -72,7 +72,7 @@ class Desk:
         self._soon.set()
         if record.request.standing.finished_at:
             removal = record.request.standing.finished_at + self.scribe.keep
-            heapq.heappush(self._finished, (removal, record.uid, record))
+            heapq.heappush(self._finished, (removal, record.uid, record.key))
 
     def drop(self, record: Record, *, cleared: bool) -> None:
         """Forget one that is deleted; one that was in force until then is told of."""
@@ -151,8 +151,8 @@ class Desk:
 
     async def _remove(self) -> None:
         while self._finished and self._finished[0][0] <= self.scribe.clock():
-            _, uid, record = self._finished[0]
-            await delete(self.scribe.client, OVERRIDES, record.key, uid)
+            _, uid, key = self._finished[0]
+            await delete(self.scribe.client, OVERRIDES, key, uid)
             heapq.heappop(self._finished)
 
     async def _tell(self, record: Record, event: PolicyEvent) -> None:

@@ -32,6 +32,7 @@ from providerswitch.controller.turns import Turns
 from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
+from providerswitch.core.detours import forget_tasks
 from providerswitch.core.memory import Rotation, settle_requests, settle_task
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
@@ -272,7 +273,7 @@ class Reconciler:
         schedule, now = entry.policy.spec.schedule, self._parts.clock()
         timetable = consult(schedule, now) if schedule else None
         if timetable and timetable.entry and timetable.entry.rotate:
-            case = build_case(entry.policy.spec, entry.memory, self.situation(entry))
+            case = build_case(entry.policy.spec, entry.memory, replace(self.situation(entry), overrides={}))
             turn = take_turn(entry.memory.rotation, timetable.entry, case.order, case.may_serve, now)
             entry.memory = replace(entry.memory, rotation=turn)
 
@@ -281,7 +282,7 @@ class Reconciler:
         made = await self._settle(entry, None)
         case, decision = made.case, made.decision
         entry.memory = watch_served(entry, entry.memory, case)
-        entry.misfits, entry.shares = case.misfits, self._shares(entry, case)
+        entry.misfits, entry.shares = case.misfits, self._shares(entry, case, decision)
         await self._parts.publisher.enact(entry, case, decision, decided_from)
         assert entry.policy is not None
         entry.memory = settle_requests(entry.memory, case.primary, entry.policy.failback_token)
@@ -291,9 +292,11 @@ class Reconciler:
             entry.memory = replace(entry.memory, rotation=turn)
         return made
 
-    def _shares(self, entry: Entry, case: Case) -> Mapping[str, int]:
+    def _shares(self, entry: Entry, case: Case, decision: Decision) -> Mapping[str, int]:
         """Return the weights to publish: those that stand while somebody was not asked yet, unless one fell out."""
         own = case.outlook.shares if case.outlook else {}
+        if own and decision.reason is Reason.OVERRIDDEN and decision.provider:
+            return {decision.provider: 100}
         if not own or all(case.health(name).last_probe_at for name in case.order if case.suits(name)):
             return own
         standing = self._parts.publisher.published_shares(entry)
@@ -304,6 +307,7 @@ class Reconciler:
         """Decide for the tasks after the policy itself, so that a task's candidate that hangs holds up only tasks."""
         assert entry.policy is not None
         tasks, decided_from = entry.policy.spec.tasks, self._parts.clock()
+        entry.memory = forget_tasks(entry.memory, {task.name for task in tasks})
         if not tasks or entry.memory.revision == 0:
             return []
         made = {task.name: await self._settle(entry, task) for task in tasks}

@@ -8,9 +8,9 @@ from providerswitch.api.drill import DrillSpec, Fault
 from providerswitch.controller.entry import Entry, Rehearsal
 from providerswitch.controller.wanted import Wanted
 from providerswitch.core.case import Case
+from providerswitch.core.detours import undo_drill
 from providerswitch.core.drill import too_slow
 from providerswitch.core.drill_rules import Field, Watched, interrupt, plan
-from providerswitch.core.memory import undo_drill
 from providerswitch.core.rehearsal import Run, Seen, Verdict, abort, assess, begin
 from providerswitch.core.report import Settled
 

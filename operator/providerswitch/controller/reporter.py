@@ -207,8 +207,15 @@ def told_apart(decision: Decision) -> str:
 
 def problems_of(entry: Entry) -> list[Problem]:
     """Return everything the user has to mend, worst first."""
-    found = (entry.spec_problem, entry.publish_problem, *entry.problems.values(), *entry.mistakes)
+    found = (entry.spec_problem, entry.publish_problem, *_of_providers(entry), *entry.mistakes)
     return [problem for problem in found if problem]
+
+
+def _of_providers(entry: Entry) -> list[Problem]:
+    """A provider that only an override asked for, and could not have, is none of the policy's problems."""
+    chosen = entry.policy.spec.everyone() if entry.policy else ()
+    concerned = {*chosen, entry.memory.active, *(order.provider for order in entry.overrides.values())}
+    return [problem for name, problem in entry.problems.items() if name in concerned]
 
 
 def render(status: PolicyStatus) -> Object:

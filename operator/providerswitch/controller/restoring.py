@@ -7,7 +7,8 @@ from typing import Final
 from providerswitch.api.status import Switch
 from providerswitch.controller.children import Children, provider_json
 from providerswitch.controller.entry import Entry
-from providerswitch.core.memory import Memory, Publication, adopt, commit, undo_drill, unfinished, unpublished
+from providerswitch.core.detours import UNKNOWN, set_out, undo_drill
+from providerswitch.core.memory import Memory, Publication, adopt, commit, unfinished, unpublished
 from providerswitch.kube.objects import CONFIG_MAPS, ObjectKey
 from providerswitch.publish.choice import read_publication
 from providerswitch.publish.config_map import config_map_name
@@ -51,7 +52,7 @@ def find_publication(entry: Entry, children: Children) -> Publication | None:
 def _resume(memory: Memory, left: Publication, now: datetime) -> Memory:
     """Commit what was published but not recorded; with the status lost there is nothing to commit."""
     if memory.revision == 0:
-        return adopt(memory, left)
+        return set_out(adopt(memory, left), left)
     moved = {
         task: name for task, name in left.tasks.items() if memory.seat(task).active != name or unpublished(memory, task)
     }
@@ -59,12 +60,12 @@ def _resume(memory: Memory, left: Publication, now: datetime) -> Memory:
     for task, name in moved.items():
         former = memory.seat(task).active
         switch = _resumed(left, now, former if former != name else None, name, NOT_RECORDED)
-        resumed = commit(resumed, switch.model_copy(update={"task": task, "trigger": "Unknown"}))
+        resumed = commit(resumed, switch.model_copy(update={"task": task, "trigger": UNKNOWN}))
     went_live = unpublished(memory, None) and left.previous != left.active
     if left.active == memory.active and not went_live:
         return replace(adopt(resumed, left), seats=resumed.seats)
     switched = commit(resumed, _resumed(left, now, left.previous, left.active, left.why))
-    return replace(adopt(switched, left), active_since=now, seats=resumed.seats)
+    return set_out(replace(adopt(switched, left), active_since=now, seats=resumed.seats), left)
 
 
 def _resumed(left: Publication, now: datetime, former: str | None, to: str, why: str) -> Switch:

@@ -51,11 +51,6 @@ class Prospects:
         return self.selection.model_copy(update={"strategy": self.strategy}).leaves_degraded
 
 
-def with_outlook(case: Case, prospects: Prospects) -> Case:
-    """Return the case with a view of its candidates."""
-    return replace(case, outlook=look_out(case, prospects))
-
-
 def look_out(case: Case, prospects: Prospects) -> Outlook:
     """Return the view of the candidates."""
     selection, order = prospects.selection, _in_order(case.order, prospects)

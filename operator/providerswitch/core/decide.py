@@ -4,7 +4,7 @@ Everything a rule needs is in the `Case`; the first rule with an answer wins, an
 the same words go to status, Event, log and metrics.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -61,10 +61,24 @@ def released(case: Case) -> Decision | None:
         if name == case.active and case.may_stay(name):
             return None
         if rejection(case, name) is None:
-            trigger = Trigger.DRILL_ENDED if detour.drill else Trigger.OVERRIDE_ENDED
             why = f"the {'drill' if detour.drill else 'override'} is over"
-            return Decision(name, _reason(case, name), why, trigger, before(case, name))
+            return Decision(name, _reason(case, name), why, _ended(case, detour), before(case, name))
     return None
+
+
+def _ended(case: Case, detour: Detour) -> Trigger:
+    """What a schedule in force leads back to is the schedule's, which takes it away again."""
+    if case.scheduled:
+        return Trigger.SCHEDULE
+    return Trigger.DRILL_ENDED if detour.drill else Trigger.OVERRIDE_ENDED
+
+
+def awaits_origin(case: Case, decision: Decision, unanswered: Collection[str]) -> bool:
+    """Tell whether the way back is only put off, because whoever served before is just being asked."""
+    origin = case.detour.origin if case.detour else None
+    if decision.trigger or origin is None or origin == case.active or origin not in case.order:
+        return False
+    return origin in unanswered or case.health(origin).state is HealthState.SUSPECT
 
 
 def _way_back(case: Case, detour: Detour) -> tuple[str, ...]:

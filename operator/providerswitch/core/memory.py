@@ -36,9 +36,6 @@ SWITCHES_KEPT: Final = 10
 SCHEDULED: Final = "Schedule"
 """Trigger of a switch that the schedule made."""
 
-OVERRIDDEN: Final = "Override"
-"""Trigger of a switch that an override made."""
-
 OUT_OF_SERVICE: Final = frozenset({HealthState.DOWN, HealthState.RATE_LIMITED})
 
 
@@ -278,65 +275,36 @@ def settle_requests(memory: Memory, primary: str, failback_token: str | None) ->
     A request is done with when the primary serves. A first choice that had to pass over the primary has acted upon it
     too, or the next edit of it would not be told from the one that was there.
     """
-    settled = replace(memory, acted_primary=_acted(memory.seat(None), primary))
-    if memory.active == primary:
-        return replace(settled, handled_failback=failback_token or memory.handled_failback)
-    return settled
+    settled = _settle_primary(memory, None, primary)
+    if memory.active != primary or failback_token in {None, memory.handled_failback}:
+        return settled
+    return replace(settled, handled_failback=failback_token, detours=_lead_back(memory, None, primary))
 
 
 def settle_task(memory: Memory, task: str, primary: str) -> Memory:
     """Return the memory after what a person asked for in a task was done, or could not be."""
+    return _settle_primary(memory, task, primary)
+
+
+def _settle_primary(memory: Memory, task: str | None, primary: str) -> Memory:
+    """A primary that a person chose while an override held is where it leads back to."""
     seat = memory.seat(task)
-    return replace(memory, seats={**memory.seats, task: replace(seat, acted_primary=_acted(seat, primary))})
+    acted = _acted(seat, primary)
+    chosen = acted not in {None, seat.acted_primary} and seat.acted_primary is not None
+    detours = _lead_back(memory, task, primary) if chosen else memory.detours
+    if task is None:
+        return replace(memory, acted_primary=acted, detours=detours)
+    return replace(memory, seats={**memory.seats, task: replace(seat, acted_primary=acted)}, detours=detours)
+
+
+def _lead_back(memory: Memory, task: str | None, origin: str) -> Mapping[str | None, Detour]:
+    detour = memory.detours.get(task)
+    return {**memory.detours, task: replace(detour, origin=origin)} if detour else memory.detours
 
 
 def _acted(seat: Seat, primary: str) -> str | None:
     first = seat.active is not None and seat.acted_primary is None
     return primary if seat.active == primary or first else seat.acted_primary
-
-
-def depart(memory: Memory, override: Override) -> Memory:
-    """Return the memory once an override holds: the way back from it, or from the one that held before."""
-    memory = undo_drill(memory)
-    former = memory.detours.get(override.task)
-    origin = former.origin if former else _came_from(memory, override.task)
-    return _forget_drill(replace(memory, detours={**memory.detours, override.task: Detour(origin, override=override)}))
-
-
-def _came_from(memory: Memory, task: str | None) -> str | None:
-    """Return who served before the override; a crash may have come between its switch and this."""
-    seat = memory.seat(task)
-    if seat.arrived_by != OVERRIDDEN:
-        return seat.active
-    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
-    last = next(made, None)
-    return last.from_provider if last else None
-
-
-def come_back(memory: Memory, task: str | None) -> Memory:
-    """Return the memory once the rules hold again."""
-    return _forget_drill(replace(memory, detours={name: each for name, each in memory.detours.items() if name != task}))
-
-
-def undo_drill(memory: Memory) -> Memory:
-    """Return the memory once a drill is over: whoever it moved is on the way back."""
-    record = memory.drill
-    if record is None:
-        return memory
-    origins: dict[str | None, str | None] = {None: record.origin, **dict.fromkeys(record.tasks, record.provider)}
-    back = {
-        task: Detour(origin, drill=True)
-        for task, origin in origins.items()
-        if origin and memory.seat(task).active not in {None, origin} and task not in memory.detours
-    }
-    degraded = {name: why for name, why in memory.degraded.items() if name != record.provider}
-    return _forget_drill(replace(memory, degraded=degraded, detours={**memory.detours, **back}))
-
-
-def _forget_drill(memory: Memory) -> Memory:
-    """Nothing of a drill is left to undo once nobody is on the way back from it."""
-    pending = any(detour.drill for detour in memory.detours.values())
-    return memory if pending else replace(memory, drill=None)
 
 
 def commit(memory: Memory, switch: Switch) -> Memory:
@@ -360,9 +328,13 @@ def commit(memory: Memory, switch: Switch) -> Memory:
 
 def unpublished(memory: Memory, task: str | None) -> bool:
     """Tell whether the choice was made in shadow mode and was not published since."""
-    made = (switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack")
-    last = next(made, None)
-    return last is not None and last.outcome == "Shadow"
+    made = switches_made(memory, task)
+    return bool(made) and made[0].outcome == "Shadow"
+
+
+def switches_made(memory: Memory, task: str | None) -> list[Switch]:
+    """Return the switches of a task, or of the policy itself, that were not undone; newest first."""
+    return [switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack"]
 
 
 def _count(counts: SwitchCounts, *, done: bool) -> SwitchCounts:

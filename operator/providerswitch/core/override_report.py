@@ -25,6 +25,8 @@ def _tell(case: Case, order: Override) -> str:
     whose = f'for task "{order.task}" ' if order.task else ""
     if case.active == order.provider:
         return f'"{order.provider}" serves {whose}by {order.why}'
+    if case.may_serve(order.provider) or (order.force and case.suits(order.provider)):
+        return f'{order.why} asks {whose}for "{order.provider}", which could not be published yet'
     why = spell((complaint(case, order.provider),))
     return f'{order.why} asks {whose}for "{order.provider}", which may not serve ({why}); the rules choose meanwhile'
 

@@ -1,13 +1,13 @@
 """From spec, memory and what is seen to the case to decide: one for the policy, one for each task. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from providerswitch.api.policy import PolicySpec
 from providerswitch.api.selection import Task
 from providerswitch.core.case import Case
-from providerswitch.core.choosing import Prospects, with_outlook
+from providerswitch.core.choosing import Prospects, look_out
 from providerswitch.core.flapping import FlapRules
 from providerswitch.core.freeze import Frozen
 from providerswitch.core.health import ProviderHealth
@@ -74,7 +74,13 @@ def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Tas
         detour=memory.detours.get(named),
         real=situation.real,
     )
-    return with_outlook(case, _prospects(spec, memory, situation, task))
+    return replace(case, outlook=look_out(_undone(case), _prospects(spec, memory, situation, task)))
+
+
+def _undone(case: Case) -> Case:
+    """At the end of an override candidates are compared as if it had not been: its provider has no advantage."""
+    detour = case.detour
+    return case if detour is None or case.override else replace(case, active=detour.origin)
 
 
 def _prospects(spec: PolicySpec, memory: Memory, situation: Situation, task: Task | None) -> Prospects:
