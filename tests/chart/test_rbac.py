@@ -98,9 +98,9 @@ def test_who_is_on_call_makes_overrides_and_edits_no_policy() -> None:
     oncall = named(render().all("ClusterRole"), "providerswitch-oncall")
     assert not [label for label in oncall["metadata"]["labels"] if "aggregate" in label]
     verbs = {resource: {right.verb for right in granted(oncall) if right.resource == resource}
-             for resource in ("providerswitchoverrides", "providerswitchpolicies", "events")}  # fmt: skip
+             for resource in ("providerswitchoverrides", "providerswitchpolicies", "providerswitchdrills", "events")}  # fmt: skip
     assert verbs["providerswitchoverrides"] == {"create", "delete", "get", "list", "watch"}
-    assert verbs["providerswitchpolicies"] == {"get", "list", "watch"}
+    assert verbs["providerswitchpolicies"] == verbs["providerswitchdrills"] == {"get", "list", "watch"}
     assert verbs["events"] == {"get", "list", "watch"}, "kubectl describe shows them to whoever is on call"
 
 

@@ -16,6 +16,7 @@ from providerswitch.api.policy import PolicySpec
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.memory import Memory
 from providerswitch.core.override import Override
+from providerswitch.core.override_news import tell_standing
 from providerswitch.core.override_rules import (
     GRACE,
     LOOKED_AT,
@@ -71,6 +72,15 @@ def test_the_first_rule_with_an_answer_says_what_becomes_of_it(
     made: Request, by: Bench, expected: tuple[OverrideState, str]
 ) -> None:
     assert told(made, by) == expected
+
+
+@pytest.mark.parametrize("made", [request(provider="nobody"), request(task="embed"), request(hours=25)])
+def test_the_event_of_a_rejection_names_the_policy_once(made: Request) -> None:
+    (standing,) = judge([made], bench())
+    event = tell_standing(replace(made, standing=standing))
+    assert event is not None
+    assert event.note.lower().count('policy "assistant"') == 1
+    assert event.note.startswith('Policy "assistant"')
 
 
 def test_a_provider_that_does_not_suit_is_rejected_even_with_force() -> None:

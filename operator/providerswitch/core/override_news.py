@@ -7,7 +7,7 @@ from providerswitch.core.override_rules import Request
 
 def tell_standing(request: Request) -> PolicyEvent | None:
     """Return the Event of the state that an override has come to; None where it is not worth one."""
-    said, uid = f"{_whose(request)}{request.standing.message}", request.order.uid
+    said, uid = _say(request), request.order.uid
     match request.standing.state:
         case OverrideState.ACTIVE:
             return PolicyEvent(
@@ -27,6 +27,13 @@ def tell_cleared(request: Request) -> PolicyEvent:
     """Return the Event of an override that was deleted while it was in force."""
     note = f"{_whose(request)}{request.order.why} was deleted; the rules of the policy hold again"
     return PolicyEvent("Normal", "OverrideCleared", note, request.order.uid)
+
+
+def _say(request: Request) -> str:
+    """Name the policy once, also where the sentence begins with it."""
+    whose, message = _whose(request), request.standing.message
+    named = whose.removesuffix(": ").lower()
+    return message[0].upper() + message[1:] if message.lower().startswith(named) else f"{whose}{message}"
 
 
 def _whose(request: Request) -> str:
