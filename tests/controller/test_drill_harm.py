@@ -231,6 +231,20 @@ async def test_many_drills_at_the_same_minute_hold_up_nobody_else(stage: Stage) 
     assert (len(rounds), len(set(rounds))) == (100, 100)
 
 
+async def test_many_refused_drills_do_not_flood_their_policy_with_events(stage: Stage) -> None:
+    await stage.opens()
+    for number in range(150):
+        stage.make(drill(f"d{number}", provider="nobody"))
+    await asyncio.sleep(5)
+    told = [obj for path, obj in stage.cluster.api.objects.items() if "/events/" in path]
+    of_policy = [obj for obj in told if obj["regarding"]["kind"] == "ProviderSwitchPolicy"]
+    assert len([obj for obj in told if obj["reason"] == "DrillRefused"]) > 150
+    assert len([obj for obj in of_policy if obj["reason"] == "DrillRefused"]) == 100
+    stage.cluster.provider("openai").health_class = HealthClass.SERVER_ERROR
+    await asyncio.sleep(15)
+    assert "FailedOver" in stage.cluster.api.events()
+
+
 def _rounds_of_judgements(stage: Stage) -> list[int]:
     """Return, as they come, in which round of the event loop each drill is judged; counted from the first on."""
     drills, rounds, passed = stage.cluster.operator.drills, list[int](), 0
