@@ -97,8 +97,8 @@ def test_people_get_policies_through_the_roles_they_have() -> None:
 def test_who_is_on_call_makes_overrides_and_edits_no_policy() -> None:
     oncall = named(render().all("ClusterRole"), "providerswitch-oncall")
     assert not [label for label in oncall["metadata"]["labels"] if "aggregate" in label]
-    verbs = {resource: {right.verb for right in granted(oncall) if right.resource == resource}
-             for resource in ("providerswitchoverrides", "providerswitchpolicies", "providerswitchdrills", "events")}  # fmt: skip
+    kinds = ("providerswitchoverrides", "providerswitchpolicies", "providerswitchdrills", "events")
+    verbs = {kind: {right.verb for right in granted(oncall) if right.resource == kind} for kind in kinds}
     assert verbs["providerswitchoverrides"] == {"create", "delete", "get", "list", "watch"}
     assert verbs["providerswitchpolicies"] == verbs["providerswitchdrills"] == {"get", "list", "watch"}
     assert verbs["events"] == {"get", "list", "watch"}, "kubectl describe shows them to whoever is on call"

@@ -220,6 +220,21 @@ async def test_a_policy_that_is_deleted_as_a_drill_begins_is_named_as_the_cause(
     assert (stage.said()["state"], stage.said()["reason"]) == ("Aborted", "PolicyDeleted")
 
 
+async def test_a_drill_that_says_it_ended_at_the_end_of_all_days_disturbs_nothing(stage: Stage) -> None:
+    """Its status is whatever those write into it who may."""
+    await stage.opens()
+    shown = drill("stray")
+    shown["metadata"]["resourceVersion"] = "7"
+    shown["status"] = {"observedGeneration": 1, "state": "Refused", "finishedAt": "9999-12-31T23:59:59.999999Z"}
+    stage.drills.changed(shown)
+    await asyncio.sleep(5)
+    task = next(iter(stage.cluster.operator.drills.objects)).task
+    assert task
+    assert task.done()
+    assert task.exception() is None
+    assert stage.cluster.value("providerswitch_reconcile_errors_total", error="Unexpected") == 0
+
+
 async def test_many_drills_at_the_same_minute_hold_up_nobody_else(stage: Stage) -> None:
     """Between two of them the event loop goes round, so that probes, the Lease and other namespaces are seen to."""
     await stage.opens()
@@ -229,6 +244,20 @@ async def test_many_drills_at_the_same_minute_hold_up_nobody_else(stage: Stage) 
     rounds = _rounds_of_judgements(stage)
     await asyncio.sleep(20)
     assert (len(rounds), len(set(rounds))) == (100, 100)
+
+
+async def test_many_refused_drills_do_not_flood_their_policy_with_events(stage: Stage) -> None:
+    await stage.opens()
+    for number in range(150):
+        stage.make(drill(f"d{number}", provider="nobody"))
+    await asyncio.sleep(5)
+    told = [obj for path, obj in stage.cluster.api.objects.items() if "/events/" in path]
+    of_policy = [obj for obj in told if obj["regarding"]["kind"] == "ProviderSwitchPolicy"]
+    assert len([obj for obj in told if obj["reason"] == "DrillRefused"]) > 150
+    assert len([obj for obj in of_policy if obj["reason"] == "DrillRefused"]) == 100
+    stage.cluster.provider("openai").health_class = HealthClass.SERVER_ERROR
+    await asyncio.sleep(15)
+    assert "FailedOver" in stage.cluster.api.events()
 
 
 def _rounds_of_judgements(stage: Stage) -> list[int]:

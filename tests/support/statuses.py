@@ -3,17 +3,20 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from providerswitch.api.drill import Fault
 from providerswitch.api.health import HealthClass
 from providerswitch.api.selection import ScheduleEntry, Strategy
 from providerswitch.api.status import HealthState, PolicyStatus, Rejection, ShadowStatus, Switch, SwitchCounts
 from providerswitch.core.budget import Spending
 from providerswitch.core.case import Case, Decision, Held, Reason, Trigger
+from providerswitch.core.drill_record import DrillRecord
 from providerswitch.core.flapping import Hold
 from providerswitch.core.health import ProviderHealth
 from providerswitch.core.measures import Latency, Measures
 from providerswitch.core.memory import Memory, Rotation, Seat
 from providerswitch.core.outcome import Allowance, Tier
 from providerswitch.core.outlook import Outlook
+from providerswitch.core.override import Detour, Override
 from providerswitch.core.recommend import Advice
 from providerswitch.core.report import Background, Problem, Settled, build_status
 from providerswitch.core.resilience import Track
@@ -114,6 +117,9 @@ MEASURES = Measures(
 )
 
 
+OVERRIDE = Override("calm", "uid-1", "google", NOON, "latency", requested_by="alice", task="embed", force=True)
+
+
 def build_full() -> PolicyStatus:
     """Return a status in which no field is left out."""
     memory = replace(
@@ -125,6 +131,8 @@ def build_full() -> PolicyStatus:
         spending=Spending(NOON.date(), 3, 0.01),
         tracks={"openai": Track(timedelta(hours=1), timedelta(minutes=1), 1)},
         observed=Track(timedelta(hours=1), timedelta(seconds=4), 1),
+        detours={"embed": Detour("openai", override=OVERRIDE)},
+        drill=DrillRecord("rehearsal", "uid-2", "openai", Fault.OUTAGE, "openai", NOON, ("embed",)),
     )
     advice = Advice("openai", 0.2, "p95 response time 0.4 s instead of 0.9 s")
     outlook = Outlook(

@@ -131,7 +131,7 @@ class DrillRun(Model):
     reason: Short
     """The same in one word, for programs."""
     message: Sentence
-    """Why."""
+    """Why it ended so."""
     result: DrillResult | None = None
     """What was measured."""
 

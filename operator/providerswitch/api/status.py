@@ -287,7 +287,7 @@ class OverrideInForce(Model):
     requested_by: Short | None = None
     """Who wants it."""
     reason: Short
-    """Why."""
+    """Why, in the words of whoever made it."""
     until: MicroTime
     """When it ends."""
     origin: Short | None = None

@@ -87,16 +87,17 @@ class DrillReports:
             self.metrics.show_last_drill(entry.key, str(said), at)
 
     async def _post(self, drill: Drill, event: PolicyEvent, entry: Entry | None) -> None:
-        """Tell it of the drill, and of the policy; an Event that cannot be written holds nothing up."""
+        """Tell it of the drill, and of the policy; an Event that cannot be written holds nothing up.
+
+        The policy has room for all its drills together, beside that for what befalls it.
+        """
         now = self.clock()
-        room = (drill.event_room or EventRoom(0, now)).take(now)
-        if room is None:
-            return
-        drill.event_room = room
-        about = [drill.regarding] if not drill.gone else []
-        about += [entry.policy.regarding] if entry and entry.policy else []
-        for each in about:
-            await self._try_to_post(each, event, now)
+        if not drill.gone and (room := (drill.event_room or EventRoom(0, now)).take(now)):
+            drill.event_room = room
+            await self._try_to_post(drill.regarding, event, now)
+        if entry and entry.policy and (room := (entry.room_for_drills or EventRoom(0, now)).take(now)):
+            entry.room_for_drills = room
+            await self._try_to_post(entry.policy.regarding, event, now)
 
     async def _try_to_post(self, about: Regarding, event: PolicyEvent, now: datetime) -> None:
         try:

@@ -147,6 +147,9 @@ class Drills:
                 if error.status not in {CONFLICT, NOT_FOUND}:  # else the watch will tell what is new
                     log.warning("a drill will be looked at again: %s", error, extra={"drill": str(drill.key)})
                     self._later(drill, timedelta(seconds=max(RETRY_SECONDS, error.retry_after)))
+            except Exception:
+                log.exception("a drill could not be judged", extra={"drill": str(drill.key)})
+                self.reports.metrics.errors.labels("Unexpected").inc()
 
     def _later(self, drill: Drill, wait: timedelta) -> None:
         if drill.timer:
@@ -196,7 +199,7 @@ class Drills:
             self._later(drill, due - now)
 
     async def _clear_away(self, drill: Drill) -> None:
-        over = drill.status.finished_at or self.clock()
+        over = min(drill.status.finished_at or self.clock(), self.clock())
         if self.clock() < over + self.keep_finished:
             self._later(drill, over + self.keep_finished - self.clock())
         else:

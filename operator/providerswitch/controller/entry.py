@@ -67,7 +67,7 @@ class Entry:
         written: the status as it stands at the API server, as far as it is known, and when it was written.
         arrived_at: when the newest spec came in and is not in force yet.
         config_load: from the arrival of the last changed spec to its decision in force.
-        event_room: None before the first Event.
+        event_room, room_for_drills: None before the first Event.
         overrides: the newest accepted override of each task, and of the policy itself (None).
         rehearsal: the drill that runs.
         unrecorded: generation whose configuration the API server refused to keep; None where there is none.
@@ -116,6 +116,7 @@ class Entry:
     arrived_at: datetime | None = None
     config_load: timedelta | None = None
     event_room: EventRoom | None = None
+    room_for_drills: EventRoom | None = None
     overrides: Mapping[str | None, Override] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     unrecorded: int | None = None
