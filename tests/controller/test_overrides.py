@@ -225,6 +225,15 @@ async def test_a_status_that_is_refused_is_written_later_and_holds_nothing_up(cl
     assert cluster.api.events().count("OverrideActive") == 1
 
 
+async def test_one_whose_status_is_refused_for_good_holds_up_no_other(cluster: Cluster) -> None:
+    await opened(cluster)
+    cluster.api.trouble = lambda method, path: 422 if method == "PATCH" and path.endswith("/bad/status") else None
+    cluster.override("bad", "nobody")
+    cluster.override("good", "google")
+    await asyncio.sleep(5)
+    assert stands(cluster, "good") == ("Active", "InForce")
+
+
 async def test_nothing_is_written_while_an_override_holds(cluster: Cluster) -> None:
     await opened(cluster)
     cluster.override("calm", "google")

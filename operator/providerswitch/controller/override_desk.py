@@ -125,7 +125,11 @@ class Desk:
             del self._cleared[0]
         while self._unwritten:
             uid, record = next(iter(self._unwritten.items()))
-            await self._write(record)
+            try:
+                await self._write(record)
+            except ApiServerError:
+                self._unwritten[uid] = self._unwritten.pop(uid, record)  # the others come first at the next try
+                raise
             if self._settled(record):
                 self._unwritten.pop(uid, None)
         await self._remove()
