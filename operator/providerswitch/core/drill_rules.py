@@ -81,7 +81,7 @@ def _other_work(field: Field, drill: DrillSpec) -> tuple[str, str] | None:
         return "DrillRunning", f'another drill runs on policy "{policy}"; run this one when it is over'
     if field.overrides or field.memory.detours:
         return "Overridden", f'an override holds policy "{policy}"; run the drill when it is over'
-    if getattr(field.spec, "dry_run", False) and not drill.dry_run:
+    if field.spec.dry_run and not drill.dry_run:
         return "Shadow", f'policy "{policy}" publishes nothing (spec.dryRun); set dryRun of the drill too'
     if field.spec.failover.mode is Mode.MANUAL:
         return "ManualMode", f'failover.mode of policy "{policy}" is Manual, so nothing would be switched'
