@@ -176,12 +176,12 @@ class Registry:
         entry.acquaintances[name] = target
 
     def _route(self, entry: Entry, targets: frozenset[ProbeTarget]) -> None:
-        targets = _probed(targets)
-        for target in targets:
+        probed = _probed(targets)
+        for target in probed:
             self._watchers[target].add(entry.key)
             if target.drill:
                 self.measuring.copy(target.real, target)
-        for target in _probed(entry.targets.values()) - targets:
+        for target in frozenset(_probed(entry.targets.values())) - frozenset(probed):
             watchers = self._watchers[target]
             watchers.discard(entry.key)
             if not watchers:
@@ -314,9 +314,9 @@ class Registry:
                     scheduler.hasten(entry.targets[provider.name])
 
 
-def _probed(targets: Collection[ProbeTarget]) -> frozenset[ProbeTarget]:
-    """Return what is asked: beside a provider whose failure is played, the provider itself."""
-    return frozenset(targets) | {target.real for target in targets}
+def _probed(targets: Collection[ProbeTarget]) -> tuple[ProbeTarget, ...]:
+    """Return what is asked, in order: beside a provider whose failure is played, the provider itself."""
+    return tuple(dict.fromkeys((*targets, *(target.real for target in targets))))
 
 
 def _source_of(entry: Entry) -> PrometheusSource | None:
