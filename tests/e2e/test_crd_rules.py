@@ -150,6 +150,7 @@ def largest_spec() -> dict[str, Any]:
     return {
         "protocol": "native",
         "dryRun": True,
+        "revisionHistoryLimit": 50,
         "primary": names[-1],
         "backups": names[::-1],
         "providers": [largest_provider(name) for name in names],
