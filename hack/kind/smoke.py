@@ -27,6 +27,7 @@ CHART: Final = HACK.parent / "charts" / "providerswitch"
 RELEASE: Final = "providerswitch"
 SYSTEM: Final = "providerswitch-system"
 CRD: Final = "providerswitchpolicies.providerswitch.dev"
+CRDS: Final = (CRD, "providerswitchoverrides.providerswitch.dev", "providerswitchdrills.providerswitch.dev")
 POLL_SECONDS: Final = 0.2
 COMMAND_SECONDS: Final = 300
 
@@ -179,7 +180,7 @@ def clean(cluster: Cluster) -> None:
     """Take away everything, policies too."""
     for command in (
         ("delete", "namespace", scenery.NAMESPACE, SYSTEM, "--ignore-not-found"),
-        ("delete", "crd", CRD, "--ignore-not-found"),
+        ("delete", "crd", *CRDS, "--ignore-not-found"),
         ("delete", "clusterrole,clusterrolebinding", "-l", "app.kubernetes.io/name=providerswitch"),
     ):
         try:

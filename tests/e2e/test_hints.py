@@ -13,7 +13,7 @@ import pytest
 from tests.support.api_proxy import ApiProxy
 from tests.support.control_plane import ControlPlane
 from tests.support.eventually import eventually
-from tests.support.hints import Endpoint, grant, issue_token, make_account
+from tests.support.hints import Endpoint, grant, issue_token, make_account, revoke
 from tests.support.kubectl import Kubectl
 from tests.support.operator_process import OperatorProcess, operator_kubeconfig
 from tests.support.scene import QUICK, Scene
@@ -73,6 +73,7 @@ async def hinted(installed: ControlPlane, namespace: str, kubectl: Kubectl, tmp_
         await scene.operator.ready()
         await make_account(kubectl, namespace, "app", [namespace])
         yield Hinted(scene, endpoint, reviews)
+    await asyncio.to_thread(revoke, kubectl)
 
 
 async def test_a_true_hint_of_a_consumer_brings_a_failover_that_would_have_taken_an_hour(hinted: Hinted) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.api_proxy import ApiProxy
 from tests.support.control_plane import ControlPlane
 from tests.support.eventually import eventually
-from tests.support.hints import SERVICE, Endpoint, grant, issue_token, make_account
+from tests.support.hints import SERVICE, Endpoint, grant, issue_token, make_account, revoke
 from tests.support.kubectl import Kubectl
 from tests.support.operator_process import OperatorProcess, operator_kubeconfig
 from tests.support.replicas import Replica, Replicas, rights
@@ -82,6 +82,7 @@ async def pods(installed: ControlPlane, namespace: str, kubectl: Kubectl, tmp_pa
         await make_account(kubectl, namespace, "app", [namespace])
         yield made
         await made.replicas.stop()
+    await asyncio.to_thread(revoke, kubectl)
 
 
 async def test_the_service_leads_to_the_leader_and_the_standby_sends_callers_away(pods: Pods, kubectl: Kubectl) -> None:

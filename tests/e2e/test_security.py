@@ -90,8 +90,12 @@ async def test_addresses_of_the_node_and_the_cloud_are_never_contacted_and_the_u
         providers = [listed(name, url.format(port=server.port)) for name, (url, _) in REFUSED.items()]
         await scene.apply(policy(scene, *providers))
 
-        ready = await scene.becomes("Ready", "False", "NoHealthyProvider")
+        async def all_told() -> bool:
+            return not [each for each in (await scene.status())["providers"] if each["state"] == "Unknown"]
 
+        await scene.becomes("Ready", "False", "NoHealthyProvider")
+        await eventually(all_told)
+        ready = await scene.condition("Ready")
         statuses = {each["name"]: each for each in (await scene.status())["providers"]}
         assert server.accepted == 0
     assert "allow it with --allow-probe-cidr" in ready["message"]

@@ -21,9 +21,19 @@ HINTER = "providerswitch-hinter"
 
 def grant(kubectl: Kubectl) -> None:
     """Give the operator of manifests/install.yaml what the chart gives it to take hints, and the Service for them."""
+    kubectl.apply(_granted())
+
+
+def revoke(kubectl: Kubectl) -> None:
+    """Take it away again: other tests count what the operator may do."""
+    deleted = kubectl("delete", "-f", "-", "--ignore-not-found", stdin=_granted())
+    assert deleted.returncode == 0, deleted.stderr
+
+
+def _granted() -> str:
     rendered = render(hints={"enabled": True, "tls": {"secretName": "unused"}})
     wanted = [each for each in rendered.objects if "hint" in each["metadata"]["name"]]
-    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted}))
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted})
 
 
 @dataclass(slots=True)
