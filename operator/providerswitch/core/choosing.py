@@ -129,14 +129,8 @@ def _in_doubt(case: Case, name: str) -> bool:
 
 
 def _rank(case: Case, prospects: Prospects, contenders: tuple[Contender, ...], *, leaves: bool) -> Ranking:
-    field = Field(case.now, contenders, _incumbent(case), prospects.selection)
+    field = Field(case.now, contenders, case.active, prospects.selection)
     return rank(field, prospects.strategy, leaves_degraded=leaves)
-
-
-def _incumbent(case: Case) -> str | None:
-    """Return who has the advantage of being in place; after a drill it is who was there before, if he may serve."""
-    origin = case.detour.origin if case.detour and case.detour.drill else None
-    return origin if origin and case.may_serve(origin) else case.active
 
 
 def _ideal(case: Case, prospects: Prospects, contenders: tuple[Contender, ...]) -> Ranking:

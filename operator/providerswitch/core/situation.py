@@ -78,7 +78,7 @@ def build_case(spec: PolicySpec, memory: Memory, situation: Situation, task: Tas
 
 
 def _undone(case: Case) -> Case:
-    """At the end of an override candidates are compared as if it had not been: its provider has no advantage."""
+    """After an override or a drill candidates are compared as if it had not been: its provider has no advantage."""
     detour = case.detour
     return case if detour is None or case.override else replace(case, active=detour.origin)
 
