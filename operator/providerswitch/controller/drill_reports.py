@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from providerswitch.api import meta
 from providerswitch.api.drill import DrillState, DrillStatus
-from providerswitch.api.errors import ApiServerError
 from providerswitch.controller.drill_objects import Drill
 from providerswitch.controller.entry import Entry
 from providerswitch.controller.metrics import Metrics
@@ -16,9 +14,9 @@ from providerswitch.core.drill_status import TELLS
 from providerswitch.core.event_room import EventRoom
 from providerswitch.core.narrate import PolicyEvent
 from providerswitch.core.rehearsal import Verdict
-from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.events import Regarding, build_event, post_event
-from providerswitch.kube.objects import DRILLS, apply, delete
+from providerswitch.kube.client import KubeClient
+from providerswitch.kube.events import tell
+from providerswitch.kube.objects import DRILLS, apply_status, delete
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +49,8 @@ class DrillReports:
         """
         if status == drill.status:
             return
-        stored = await apply(self.client, DRILLS, _status_object(drill, status), subresource="status")
+        rendered = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        stored = await apply_status(self.client, DRILLS, drill.key, drill.uid, rendered, version=drill.version)
         drill.status, drill.version = status, stored["metadata"]["resourceVersion"]
 
     async def remove(self, drill: Drill) -> None:
@@ -94,16 +93,10 @@ class DrillReports:
         now = self.clock()
         if not drill.gone and (room := (drill.event_room or EventRoom(0, now)).take(now)):
             drill.event_room = room
-            await self._try_to_post(drill.regarding, event, now)
+            await tell(self.client, event, drill.regarding, now, self.name)
         if entry and entry.policy and (room := (entry.room_for_drills or EventRoom(0, now)).take(now)):
             entry.room_for_drills = room
-            await self._try_to_post(entry.policy.regarding, event, now)
-
-    async def _try_to_post(self, about: Regarding, event: PolicyEvent, now: datetime) -> None:
-        try:
-            await post_event(self.client, build_event(event, about, now, self.name))
-        except ApiServerError as error:
-            log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
+            await tell(self.client, event, entry.policy.regarding, now, self.name)
 
 
 def _identity(drill: Drill) -> str:
@@ -114,17 +107,3 @@ def _identity(drill: Drill) -> str:
 def _who(drill: Drill) -> dict[str, str]:
     policy = drill.policy
     return {"namespace": drill.key.namespace, "drill": drill.key.name, "policy": policy.name if policy else ""}
-
-
-def _status_object(drill: Drill, status: DrillStatus) -> Object:
-    return {
-        "apiVersion": DRILLS.api_version,
-        "kind": meta.DRILL_KIND,
-        "metadata": {
-            "namespace": drill.key.namespace,
-            "name": drill.key.name,
-            "uid": drill.uid,
-            "resourceVersion": drill.version,
-        },
-        "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
-    }

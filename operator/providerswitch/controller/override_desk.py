@@ -8,19 +8,19 @@ import heapq
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
-from providerswitch.controller.override_records import Record, build_object, build_status
+from providerswitch.controller.override_records import Record, build_status
 from providerswitch.core.event_room import EventRoom
-from providerswitch.core.narrate import PolicyEvent
+from providerswitch.core.narrate import PolicyEvent, Related
 from providerswitch.core.override_news import tell_cleared, tell_standing
-from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.events import Regarding, build_event, post_event
-from providerswitch.kube.objects import NOT_FOUND, OVERRIDES, ObjectKey, apply, delete
+from providerswitch.kube.client import KubeClient
+from providerswitch.kube.events import Regarding, tell
+from providerswitch.kube.objects import NOT_FOUND, OVERRIDES, POLICIES, ObjectKey, apply_status, delete
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class Desk:
         if status == record.written:
             return
         try:
-            await apply(self.scribe.client, OVERRIDES, build_object(record, status), subresource="status")
+            await apply_status(self.scribe.client, OVERRIDES, record.key, record.uid, status)
         except ApiServerError as error:
             if error.status != NOT_FOUND:  # it was deleted while its status was on the way
                 raise
@@ -160,7 +160,7 @@ class Desk:
             heapq.heappop(self._finished)
 
     async def _tell(self, record: Record, event: PolicyEvent) -> None:
-        """An Event that cannot be written must not hold up the work."""
+        """Tell it of the override, and refer to its policy."""
         now = self.scribe.clock()
         room = (self.room or EventRoom(0, now)).take(now)
         if room is None:
@@ -168,13 +168,6 @@ class Desk:
             return
         self.room = room
         about = Regarding(record.key, record.uid, record.version, meta.OVERRIDE_KIND)
-        body = {**build_event(event, about, now, self.scribe.name), "related": self._policy(record.policy)}
-        try:
-            await post_event(self.scribe.client, body)
-        except ApiServerError as error:
-            log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
-
-    def _policy(self, key: ObjectKey) -> Object:
-        uid = self.scribe.uid_of(key)
-        named = {"namespace": key.namespace, "name": key.name, **({"uid": uid} if uid else {})}
-        return {"apiVersion": meta.API_VERSION, "kind": meta.POLICY_KIND, **named}
+        policy = record.policy
+        related = Related(POLICIES.api_version, POLICIES.kind, policy.name, self.scribe.uid_of(policy))
+        await tell(self.scribe.client, replace(event, related=related), about, now, self.scribe.name)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from providerswitch.api import meta
 from providerswitch.api.override import OverrideSpec, OverrideState, OverrideStatus
 from providerswitch.api.status import Condition
 from providerswitch.core.override import Override
@@ -110,9 +109,3 @@ def _condition(request: Request) -> Condition:
         last_transition_time=(moved or request.created_at).replace(microsecond=0),
         observed_generation=request.generation,
     )
-
-
-def build_object(record: Record, status: Object) -> Object:
-    """Return what is applied to the status of an override."""
-    named = {"namespace": record.key.namespace, "name": record.key.name, "uid": record.uid}
-    return {"apiVersion": meta.API_VERSION, "kind": meta.OVERRIDE_KIND, "metadata": named, "status": status}

@@ -21,8 +21,8 @@ from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, te
 from providerswitch.core.news import MEASURED_REASONS, is_worth_writing, without_numbers
 from providerswitch.core.report import LIMIT_EXCEEDED, Background, Problem, Settled, build_status
 from providerswitch.kube.client import KubeClient, Object
-from providerswitch.kube.events import Regarding, build_event, post_event
-from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply
+from providerswitch.kube.events import Regarding, tell
+from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply_status
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +112,7 @@ class Reporter:
             log.debug("an Event is left out, there were too many", extra={"policy": str(entry.key)})
             return
         entry.event_room = room
-        try:
-            await post_event(self.client, build_event(event, about, now, self.name))
-        except ApiServerError as error:
-            log.warning("an Event was lost: %s", error, extra={"reason": event.reason})
+        await tell(self.client, event, about, now, self.name)
 
     async def _write(self, entry: Entry, status: PolicyStatus) -> None:
         """What was told once is not told again because the status could not be written."""
@@ -129,7 +126,7 @@ class Reporter:
 
     async def _store(self, entry: Entry, rendered: Object) -> None:
         try:
-            await apply(self.client, POLICIES, _status_object(entry, rendered), subresource="status")
+            await apply_status(self.client, POLICIES, entry.key, entry.uid, rendered)
         except ApiServerError as error:
             if UNKNOWN_FIELD in error.detail:
                 raise explain_old_crd(error) from error
@@ -221,12 +218,3 @@ def _of_providers(entry: Entry) -> list[Problem]:
 def render(status: PolicyStatus) -> Object:
     """Return a status as the API stores it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _status_object(entry: Entry, rendered: Object) -> Object:
-    return {
-        "apiVersion": POLICIES.api_version,
-        "kind": POLICIES.kind,
-        "metadata": {"namespace": entry.key.namespace, "name": entry.key.name, "uid": entry.uid},
-        "status": rendered,
-    }

@@ -17,7 +17,7 @@ from providerswitch.core.report import SWITCH_REFUSED
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A published object that an Event is also about, in the namespace of the policy.
+    """Another object that an Event is also about, in the same namespace.
 
     Attributes:
         uid: None where it is not known.

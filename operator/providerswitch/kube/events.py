@@ -4,6 +4,7 @@ Names are derived from what happened, so that an Event repeated after a crash is
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,8 @@ from providerswitch.api.errors import ApiServerError
 from providerswitch.core.narrate import PolicyEvent, Related
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.objects import CONFLICT, EVENTS, ObjectKey
+
+log = logging.getLogger(__name__)
 
 NOTE_LIMIT = 1024
 """The API server's limit of an Event's note, bytes."""
@@ -77,3 +80,11 @@ async def post_event(client: KubeClient, event: Object) -> None:
     except ApiServerError as error:
         if error.status != CONFLICT:
             raise
+
+
+async def tell(client: KubeClient, event: PolicyEvent, about: Regarding, now: datetime, reporter: str) -> None:
+    """Create an Event; one that cannot be written must not hold up the work, and is lost."""
+    try:
+        await post_event(client, build_event(event, about, now, reporter))
+    except ApiServerError as error:
+        log.warning("an Event was lost: %s", error, extra={"reason": event.reason})

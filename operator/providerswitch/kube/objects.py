@@ -133,6 +133,22 @@ async def apply(client: KubeClient, resource: Resource, body: Object, *, subreso
     return await _apply(client, resource, body, tail=f"/{subresource}" if subresource else "", query={})
 
 
+async def apply_status(
+    client: KubeClient, resource: Resource, key: ObjectKey, uid: str, status: Object, *, version: str | None = None
+) -> Object:
+    """Apply the status of an object if it is still the one with this uid; return it as stored.
+
+    With a `version`, only over that resourceVersion.
+
+    Raises:
+        ApiServerError: refused (status 404: it is gone, 409: it is another one) or unreachable.
+    """
+    identity = {"namespace": key.namespace, "name": key.name, "uid": uid}
+    metadata = {**identity, **({"resourceVersion": version} if version else {})}
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "status": status}
+    return await apply(client, resource, body, subresource="status")
+
+
 async def rehearse(client: KubeClient, resource: Resource, body: Object) -> Object:
     """Have the API server do all of an `apply`, admission included, but for storing it.
 
