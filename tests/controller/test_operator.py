@@ -16,7 +16,7 @@ from providerswitch.controller.handlers import build_kopf_registry, build_kopf_s
 from providerswitch.controller.operator import Operator
 from providerswitch.kube.client import JSON, Object
 from providerswitch.kube.login import Login
-from providerswitch.kube.objects import OVERRIDES
+from providerswitch.kube.objects import DRILLS, OVERRIDES
 
 pytestmark = pytest.mark.looptime(start=0)
 
@@ -31,7 +31,7 @@ class WatchedApi(PlayedApi):
         self.lists: Callable[[str], int | None] = lambda _path: None
 
     async def request(self, method: str, path: str, **rest: Any) -> Object:
-        of_all = {"/apis/apps/v1/controllerrevisions", OVERRIDES.collection(None)}
+        of_all = {"/apis/apps/v1/controllerrevisions", OVERRIDES.collection(None), DRILLS.collection(None)}
         if method == "GET" and (path.count("/") == 3 or path in of_all):  # of all namespaces
             status = self.lists(path)
             if status is not None:

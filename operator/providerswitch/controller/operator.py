@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -111,14 +110,6 @@ class Operator:
                         )
                     )
                 )
-                self._watching += [
-                    tasks.create_task(
-                        watch_forever(
-                            self.client, Watched(DRILLS.collection(scope), optional=True), self.drills.listener(scope)
-                        )
-                    )
-                    for scope in self.namespaces or (None,)
-                ]
                 self._watching.append(
                     tasks.create_task(watch_return(self.client, self.namespaces, self._anyone_waits, self._on_return))
                 )
@@ -145,16 +136,8 @@ class Operator:
             self.overrides.lead()
             return
         term = self.build_term()
-        self._end(term)
-        self._standing = tasks.create_task(self.election.run(partial(self._begin, term), partial(self._end, term)))
-
-    async def _begin(self, term: Term) -> None:
-        await term.begin()
-        self.drills.lead("LeaderChanged")
-
-    def _end(self, term: Term) -> None:
-        self.drills.follow()
         term.end()
+        self._standing = tasks.create_task(self.election.run(term.begin, term.end))
 
     def build_term(self) -> Term:
         """Return what happens when this replica begins to lead, and when it no longer does."""
@@ -165,6 +148,7 @@ class Operator:
             self.reconciler,
             self.children,
             self.overrides,
+            self.drills,
             self.metrics,
             self.on_policy,
             self.look_soon,
@@ -223,6 +207,7 @@ class Operator:
                self.revisions.listener(scope)) for scope in scopes),
             *((Watched(OVERRIDES.collection(scope), optional=True), self.overrides.listener(scope))
               for scope in scopes),
+            *((Watched(DRILLS.collection(scope), optional=True), self.drills.listener(scope)) for scope in scopes),
         ]  # fmt: skip
         if known is None:
             return wanted

@@ -7,6 +7,7 @@ from typing import Final
 
 from providerswitch.api.errors import ApiServerError
 from providerswitch.controller.children import SELECTOR, Children
+from providerswitch.controller.drills import Drills
 from providerswitch.controller.metrics import Metrics
 from providerswitch.controller.overrides import Overrides
 from providerswitch.controller.reconciler import Reconciler
@@ -34,6 +35,7 @@ class Term:
     reconciler: Reconciler
     children: Children
     overrides: Overrides
+    drills: Drills
     metrics: Metrics
     take_in: Callable[[str, Object], None]
     look_soon: asyncio.Event
@@ -50,6 +52,7 @@ class Term:
         self.reconciler.lead(self.registry)
         self.look_soon.set()
         self.begun()
+        self.drills.lead("LeaderChanged")
 
     async def _look_again(self) -> None:
         scopes: tuple[str | None, ...] = self.namespaces or (None,)
@@ -87,6 +90,7 @@ class Term:
 
     def end(self) -> None:
         """Leave the policies to whoever leads now, and go on probing."""
+        self.drills.follow()
         self.metrics.leader.set(0)
         self.overrides.follow()
         self.reconciler.follow(self.registry)
