@@ -33,7 +33,7 @@ from providerswitch.controller.wanted import find_mistakes, want
 from providerswitch.core.case import Case, Decision, Reason, Trigger, next_look
 from providerswitch.core.decide import decide
 from providerswitch.core.detours import forget_tasks
-from providerswitch.core.memory import Rotation, settle_requests, settle_task
+from providerswitch.core.memory import Rotation, settle_primary, settle_requests
 from providerswitch.core.report import Background, Settled
 from providerswitch.core.rotation import consult, take_turn
 from providerswitch.core.service import watch_providers
@@ -314,7 +314,7 @@ class Reconciler:
         settled = [Settled(name, each.case, each.decision) for name, each in made.items()]
         await self._parts.publisher.enact_tasks(entry, settled, decided_from)
         for each in settled:
-            entry.memory = settle_task(entry.memory, each.task or "", each.case.primary)
+            entry.memory = settle_primary(entry.memory, each.task, each.case.primary)
             entry.memory = settle_detour(entry, each)
         return [hold(entry, task, made[task.name].situation) for task in tasks]
 

@@ -20,6 +20,7 @@ from providerswitch.core.event_room import EventRoom
 from providerswitch.core.narrate import PolicyEvent, condition, tell_changes, tell_switch
 from providerswitch.core.news import MEASURED_REASONS, is_worth_writing, without_numbers
 from providerswitch.core.report import LIMIT_EXCEEDED, Background, Problem, Settled, build_status
+from providerswitch.core.verdict import Verdict, as_condition
 from providerswitch.kube.client import KubeClient, Object
 from providerswitch.kube.events import Regarding, tell
 from providerswitch.kube.objects import NOT_FOUND, POLICIES, apply_status
@@ -77,15 +78,8 @@ class Reporter:
         if problem is None:
             return
         former = condition(entry.status, ConditionType.READY)
-        unchanged = former is not None and former.status == "False"
-        ready = Condition(
-            type=ConditionType.READY,
-            status="False",
-            reason=problem.reason,
-            message=problem.message,
-            last_transition_time=former.last_transition_time if former and unchanged else _seconds(self.clock()),
-            observed_generation=entry.looked_at,
-        )
+        verdict = Verdict("False", problem.reason, problem.message)
+        ready = as_condition(ConditionType.READY, verdict, entry.status.conditions, self.clock(), entry.looked_at)
         if problem.reason != LIMIT_EXCEEDED:  # nobody limits how many of those there are
             self.metrics.ready.labels(entry.key.namespace, entry.key.name).set(0)
             self.metrics.show_conditions(entry.key, [ready])
@@ -186,10 +180,6 @@ def _tell_switch(entry: Entry, switch: Switch) -> PolicyEvent:
 def explain_old_crd(error: ApiServerError) -> ApiServerError:
     """Return the refusal of a status whose fields the CustomResourceDefinition does not know, with what to do."""
     return ApiServerError(error.what, error.status, f"{OLD_CRD} ({error.detail})", error.retry_after)
-
-
-def _seconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
 
 
 def _says(ready: Condition) -> str:

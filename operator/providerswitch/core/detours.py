@@ -27,7 +27,7 @@ def _came_from(memory: Memory, override: Override) -> str | None:
 
     None where the schedule brought that one, because it takes it away again.
     """
-    seat, made = memory.seat(override.task), switches_made(memory, override.task)
+    seat, made = memory.seat(override.task), switches_made(memory.history, override.task)
     resumed = seat.arrived_by == UNKNOWN and seat.active == override.provider
     if seat.arrived_by != OVERRIDDEN and not resumed:
         return seat.active

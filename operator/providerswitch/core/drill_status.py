@@ -7,6 +7,8 @@ from providerswitch.api.drill import RUNS_KEPT, DrillRun, DrillSpec, DrillState,
 from providerswitch.api.status import Condition
 from providerswitch.core.cron import Calendar, Unreadable, read_calendar
 from providerswitch.core.rehearsal import Verdict
+from providerswitch.core.verdict import Verdict as Said
+from providerswitch.core.verdict import as_condition
 from providerswitch.core.wording import shorten
 
 LATEST: Final = timedelta(minutes=5)
@@ -98,13 +100,5 @@ def tell_over(
 
 def _finished(status: DrillStatus, verdict: Verdict, generation: int, now: datetime) -> Condition:
     said: Literal["True", "False"] = "True" if verdict.state in TELLS else "False"
-    former = next((each for each in status.conditions if each.type == "Finished"), None)
-    same = former is not None and former.status == said
-    return Condition(
-        type="Finished",
-        status=said,
-        reason=verdict.reason,
-        message=shorten(verdict.message, LONGEST_MESSAGE),
-        last_transition_time=former.last_transition_time if former and same else now.replace(microsecond=0),
-        observed_generation=generation,
-    )
+    told = Said(said, verdict.reason, shorten(verdict.message, LONGEST_MESSAGE))
+    return as_condition("Finished", told, status.conditions, now, generation)

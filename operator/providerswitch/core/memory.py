@@ -178,7 +178,7 @@ def _restore_detour(told: OverrideInForce) -> Detour:
 
 def _arrived_by(history: Sequence[Switch], task: str | None, active: str | None) -> str:
     """What brought the active provider; a choice of shadow mode keeps its cause when it goes live."""
-    made = [switch for switch in history if switch.task == task and switch.outcome != "RolledBack"]
+    made = switches_made(history, task)
     causes = [switch for switch in made[1:2] if switch.outcome == "Shadow" and switch.to == active]
     return [*causes, *made][0].trigger if made and made[0].to == active else ""
 
@@ -275,19 +275,17 @@ def settle_requests(memory: Memory, primary: str, failback_token: str | None) ->
     A request is done with when the primary serves. A first choice that had to pass over the primary has acted upon it
     too, or the next edit of it would not be told from the one that was there.
     """
-    settled = _settle_primary(memory, None, primary)
+    settled = settle_primary(memory, None, primary)
     if memory.active != primary or failback_token in {None, memory.handled_failback}:
         return settled
     return replace(settled, handled_failback=failback_token, detours=_lead_back(memory, None, primary))
 
 
-def settle_task(memory: Memory, task: str, primary: str) -> Memory:
-    """Return the memory after what a person asked for in a task was done, or could not be."""
-    return _settle_primary(memory, task, primary)
+def settle_primary(memory: Memory, task: str | None, primary: str) -> Memory:
+    """Return the memory after what a person asked for, in a task or the policy itself, was done or could not be.
 
-
-def _settle_primary(memory: Memory, task: str | None, primary: str) -> Memory:
-    """A primary that a person chose while an override held is where it leads back to."""
+    A primary that was chosen while an override held is where it leads back to.
+    """
     seat = memory.seat(task)
     acted = _acted(seat, primary)
     chosen = acted not in {None, seat.acted_primary} and seat.acted_primary is not None
@@ -328,13 +326,13 @@ def commit(memory: Memory, switch: Switch) -> Memory:
 
 def unpublished(memory: Memory, task: str | None) -> bool:
     """Tell whether the choice was made in shadow mode and was not published since."""
-    made = switches_made(memory, task)
+    made = switches_made(memory.history, task)
     return bool(made) and made[0].outcome == "Shadow"
 
 
-def switches_made(memory: Memory, task: str | None) -> list[Switch]:
+def switches_made(history: Sequence[Switch], task: str | None) -> list[Switch]:
     """Return the switches of a task, or of the policy itself, that were not undone; newest first."""
-    return [switch for switch in memory.history if switch.task == task and switch.outcome != "RolledBack"]
+    return [switch for switch in history if switch.task == task and switch.outcome != "RolledBack"]
 
 
 def _count(counts: SwitchCounts, *, done: bool) -> SwitchCounts:

@@ -1,7 +1,7 @@
 """Tell a policy's state: the status that users, `kubectl wait`, kstatus and Argo CD read. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,7 +10,6 @@ from providerswitch.api.policy import Mode
 from providerswitch.api.selection import Strategy
 from providerswitch.api.status import (
     BudgetStatus,
-    Condition,
     ConditionType,
     PolicyStatus,
     Recommendation,
@@ -32,7 +31,7 @@ from providerswitch.core.override_report import judge_overridden, tell_overrides
 from providerswitch.core.resilience import build_resilience, success_rate
 from providerswitch.core.schedule import Standing
 from providerswitch.core.shadow import SHADOW, explain_shadow
-from providerswitch.core.verdict import Verdict
+from providerswitch.core.verdict import Verdict, as_condition
 from providerswitch.core.wording import LONGEST_WHY, complaint, rejection, shorten, spell
 
 SERVED: Final = frozenset({Reason.FAILED_OVER, Reason.FAILBACK_HELD, Reason.LESS_DEGRADED, Reason.LAST_RESORT})
@@ -116,7 +115,8 @@ def build_status(
         last_handled_failback=memory.handled_failback,
         last_good_generation=memory.last_good_generation,
         conditions=[
-            _condition(kind, verdict, before, case.now, generation) for kind, verdict in verdicts.items()
+            as_condition(kind, _cut(verdict), before.conditions, case.now, generation)
+            for kind, verdict in verdicts.items()
         ],
         providers=[tell_provider(case, memory, name) for name in case.healths],
         history=list(memory.history),
@@ -132,6 +132,10 @@ def build_status(
         resilience=_resilience(case, memory, behind),
         shadow=behind.shadow,
     )  # fmt: skip
+
+
+def _cut(verdict: Verdict) -> Verdict:
+    return replace(verdict, message=verdict.message[:LONGEST_MESSAGE])
 
 
 def _verdicts(
@@ -321,18 +325,3 @@ def judge_budget(behind: Background) -> Verdict:
     if behind.exhausted:
         return Verdict("True", "BudgetExhausted", behind.exhausted)
     return Verdict("False", "WithinBudget", "there is room in healthCheck.budget")
-
-
-def _condition(
-    kind: ConditionType, verdict: Verdict, before: PolicyStatus, now: datetime, generation: int
-) -> Condition:
-    former = next((condition for condition in before.conditions if condition.type == kind), None)
-    same = former is not None and former.status == verdict.status
-    return Condition(
-        type=kind,
-        status=verdict.status,
-        reason=verdict.reason,
-        message=verdict.message[:LONGEST_MESSAGE],
-        last_transition_time=former.last_transition_time if former and same else now.replace(microsecond=0),
-        observed_generation=generation,
-    )
