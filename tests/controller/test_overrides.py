@@ -12,7 +12,7 @@ from tests.support.policies import AT_ONCE
 from tests.support.virtual_time import EPOCH
 
 from providerswitch.api.health import HealthClass
-from providerswitch.controller.override_desk import RETRY_SECONDS
+from providerswitch.controller.retrying import RETRY_SECONDS
 from providerswitch.core.override_rules import LOOKED_AT
 from providerswitch.kube.client import Object
 

@@ -7,6 +7,7 @@ from typing import Final
 from providerswitch.core.case import Case, Decision
 from providerswitch.core.decide import decide
 from providerswitch.core.drill import Played, PlayedFault, play
+from providerswitch.core.drill_rules import suppose
 from providerswitch.core.health import HealthRules, ProviderHealth, observe
 from providerswitch.core.outcome import Outcome, Tier
 from providerswitch.probes.cadence import NextProbe, Streak, follow, plan_next
@@ -66,8 +67,5 @@ def _decide(case: Case, name: str, health: ProviderHealth, now: datetime) -> Pap
         return None if health.may_stay else Paper(decided_at=now)
     if health.may_stay:
         return None
-    outlook = case.outlook
-    if outlook:
-        outlook = replace(outlook, names=(*(each for each in outlook.names if each != name), name))
-    decision = decide(replace(case, now=now, healths={**case.healths, name: health}, outlook=outlook))
+    decision = decide(suppose(replace(case, now=now), name, health))
     return Paper(decided_at=now, decision=decision) if decision.trigger else None

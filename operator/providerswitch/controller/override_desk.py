@@ -10,11 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from providerswitch.api import meta
 from providerswitch.api.errors import ApiServerError
 from providerswitch.controller.override_records import Record, build_status
+from providerswitch.controller.retrying import pause_after
 from providerswitch.core.event_room import EventRoom
 from providerswitch.core.narrate import PolicyEvent, Related
 from providerswitch.core.override_news import tell_cleared, tell_standing
@@ -23,8 +23,6 @@ from providerswitch.kube.events import Regarding, tell
 from providerswitch.kube.objects import NOT_FOUND, OVERRIDES, POLICIES, ObjectKey, apply_status, delete
 
 log = logging.getLogger(__name__)
-
-RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +102,14 @@ class Desk:
 
     async def _try(self, failures: int) -> float | None:
         """Write what there is to write; return the seconds to wait before the next try, None where all is done."""
-        pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
         try:
             await self._write_all()
         except ApiServerError as error:
             log.warning("what became of an override could not be written, which is tried again: %s", error)
-            return max(pause, error.retry_after)
+            return pause_after(failures, error.retry_after)
         except Exception:
             log.exception("what became of an override could not be written")
-            return pause
+            return pause_after(failures)
         return None
 
     def _until(self, due: datetime | None) -> float | None:

@@ -26,6 +26,7 @@ from providerswitch.controller.registry import Registry
 from providerswitch.controller.rehearsing import Rehearsing
 from providerswitch.controller.reporter import Reporter
 from providerswitch.controller.restoring import restore
+from providerswitch.controller.retrying import pause_after
 from providerswitch.controller.shadowing import build_shadow, watch_served
 from providerswitch.controller.spending import look_at_budget
 from providerswitch.controller.turns import Turns
@@ -43,7 +44,6 @@ from providerswitch.probes.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 REFUSED_RETRY: Final = timedelta(seconds=10)
 """A publication that was refused is tried again after this long, because not every cause can be watched."""
 VALIDATION_PATIENCE: Final = timedelta(seconds=2)
@@ -173,7 +173,7 @@ class Reconciler:
 
     def _retry(self, entry: Entry, error: str, at_least: float = 0.0) -> None:
         self._parts.metrics.errors.labels(error).inc()
-        delay = max(RETRY_SECONDS[min(entry.retries, len(RETRY_SECONDS) - 1)], at_least)
+        delay = pause_after(entry.retries, at_least)
         entry.retries += 1
         entry.left_alone_until = asyncio.get_running_loop().time() + at_least
         self._later(entry, delay)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from providerswitch.core.bucket import drain
+
 BURST: Final = 10
 """So many repairs of a policy are made at once."""
 REFILL: Final = timedelta(seconds=10)
@@ -28,7 +30,7 @@ class Contest:
 
     def look(self, now: datetime) -> "Contest":
         """Return how it stands now."""
-        used = max(0.0, self.used - max(0.0, (now - self.at) / REFILL))
+        used = drain(self.used, (now - self.at) / REFILL)
         return Contest(used, max(now, self.at), self.hot and used > CALM)
 
     def take(self, now: datetime) -> "Contest | None":

@@ -133,14 +133,16 @@ def _no_backup(field: Field, drill: DrillSpec) -> Verdict | None:
 def _has_backup(case: Case, name: str, fault: Fault) -> bool:
     if fault is Fault.DEGRADATION:
         return any(other != name and rejection(case, other) is None for other in case.order)
-    down = {**case.healths, name: ProviderHealth(HealthState.DOWN)}
-    outlook = replace(case.outlook, names=(*_others(case.preference, name), name)) if case.outlook else None
-    after = decide(replace(case, healths=down, outlook=outlook))
+    after = decide(suppose(case, name, ProviderHealth(HealthState.DOWN)))
     return after.trigger is not None and after.provider not in {None, name}
 
 
-def _others(names: tuple[str, ...], name: str) -> tuple[str, ...]:
-    return tuple(other for other in names if other != name)
+def suppose(case: Case, name: str, health: ProviderHealth) -> Case:
+    """Return the case if a provider were in this health, which is one that may not serve: it is then preferred last."""
+    outlook = case.outlook
+    if outlook:
+        outlook = replace(outlook, names=(*(other for other in outlook.names if other != name), name))
+    return replace(case, healths={**case.healths, name: health}, outlook=outlook)
 
 
 def _nobody(name: str, task: str | None) -> Verdict:

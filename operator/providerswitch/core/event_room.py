@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from providerswitch.core.bucket import drain
+
 BURST: Final = 100
 """All 32 providers of a policy may go down and come back, and switches with them, without one being left out."""
 REFILL: Final = timedelta(seconds=30)
@@ -24,5 +26,5 @@ class EventRoom:
 
     def take(self, now: datetime) -> "EventRoom | None":
         """Return what is left after one more Event, or None where there is no room for it."""
-        used = max(0.0, self.used - max(0.0, (now - self.at) / REFILL)) + 1
+        used = drain(self.used, (now - self.at) / REFILL) + 1
         return EventRoom(used, now) if used <= BURST else None

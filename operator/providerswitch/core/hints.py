@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from providerswitch.api.fields import DNS_LABEL, DNS_SUBDOMAIN
+from providerswitch.core.bucket import drain
 
 LONGEST_BODY: Final = 4096
 """Bytes."""
@@ -81,7 +82,7 @@ class Bucket:
 
     def take(self, rate: Rate, now: float) -> "Bucket | float":
         """Return the bucket after one more, or for how many seconds there is no room for it."""
-        used = max(0.0, self.used - max(0.0, now - self.at) * rate.per_second) + 1
+        used = drain(self.used, (now - self.at) * rate.per_second) + 1
         return Bucket(used, now) if used <= rate.burst else (used - rate.burst) / rate.per_second
 
 
