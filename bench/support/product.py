@@ -13,9 +13,9 @@ from providerswitch.controller.reconciler import (
     HOUSEKEEPING_SECONDS,
     RECHECK_SECONDS,
     REFUSED_RETRY,
-    RETRY_SECONDS,
     VALIDATION_PATIENCE,
 )
+from providerswitch.controller.retrying import RETRY_SECONDS
 from providerswitch.controller.wanted import cadence_of
 from providerswitch.core.memory import Memory
 from providerswitch.kube.objects import ObjectKey
