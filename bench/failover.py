@@ -14,18 +14,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Console
-
-from providerswitch.api.errors import ProviderSwitchError
 from providerswitch.demo.fakes import FakeProvider, Fault
 from providerswitch.demo.processes import DemoError
 from providerswitch.kube.objects import POLICIES, ObjectKey, fetch
 from support.contestants import operator
 from support.haproxy import CheckedServer, HealthLog, haproxy, read_version, wait_until_passed
 from support.machine import find_versions, measure_machine
+from support.measuring import perform
 from support.outages import RATE_LIMIT_SECONDS, Outage, Tally, plan_outages, sum_up, sum_up_peer
-from support.progress import Progress, telling
-from support.results import Report, publish
+from support.progress import Progress
+from support.results import Report
 from support.stage import Manifest, Stage, build_policy, build_provider, open_stage
 from support.watching import Seen, Sight, Standing, published, standings
 
@@ -207,15 +205,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-failover", description=__doc__)
     parser.add_argument("--repetitions", type=int, default=10, help="of each kind of outage")
     parser.add_argument("--no-haproxy", action="store_true", help="measure the operator alone")
-    options, console = parser.parse_args(), Console()
-    try:
-        with telling(console) as progress:
-            report = asyncio.run(measure(options, progress))
-    except ProviderSwitchError as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    publish(report, console)
-    return 0
+    return perform(parser, measure)
 
 
 if __name__ == "__main__":

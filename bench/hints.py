@@ -17,10 +17,8 @@ from typing import Final
 
 import httpx
 import trustme
-from rich.console import Console
 
 from providerswitch.api import meta
-from providerswitch.api.errors import ProviderSwitchError
 from providerswitch.demo.fakes import FakeProvider, Fault
 from providerswitch.demo.installation import SYSTEM_NAMESPACE
 from providerswitch.demo.processes import DemoError
@@ -28,9 +26,10 @@ from providerswitch.kube.objects import POLICIES, ObjectKey
 from support.contestants import RunningOperator, free_port, operator
 from support.figures import Figure, percentile
 from support.machine import find_versions, measure_machine
+from support.measuring import perform
 from support.outages import Outage, Times
-from support.progress import Progress, telling
-from support.results import Report, publish
+from support.progress import Progress
+from support.results import Report
 from support.stage import Manifest, Stage, build_policy, build_provider, open_stage
 from support.watching import Seen, Sight, Standing, published, standings
 
@@ -259,15 +258,7 @@ def main() -> int:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(prog="make bench-hints", description=__doc__)
     parser.add_argument("--repetitions", type=int, default=5, help="of each kind of outage")
-    options, console = parser.parse_args(), Console()
-    try:
-        with telling(console) as progress:
-            report = asyncio.run(measure(options, progress))
-    except ProviderSwitchError as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    publish(report, console)
-    return 0
+    return perform(parser, measure)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Console
-
-from providerswitch.api.errors import ProviderSwitchError
 from providerswitch.demo.fakes import FORMATS, FakeProvider
 from providerswitch.kube.objects import CONFIG_MAPS, POLICIES, ObjectKey
 from support.contestants import RunningOperator, floor, operator
 from support.figures import Figure, percentile
 from support.machine import cpu_seconds, find_versions, measure_machine, rss_mib
-from support.progress import Progress, telling
-from support.results import Report, publish
+from support.measuring import TOLD, perform
+from support.progress import Progress
+from support.results import Report
 from support.samples import Samples, parse_samples, total
 from support.stage import Stage, build_policy, build_provider, open_stage
 from support.watching import Seen, Standing, standings
@@ -219,15 +217,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-idle", description=__doc__)
     parser.add_argument("--policies", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=10, help="of steady state")
-    options, console = parser.parse_args(), Console()
-    try:
-        with telling(console) as progress:
-            report = asyncio.run(measure(options, progress))
-    except (ProviderSwitchError, TimeoutError) as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    publish(report, console)
-    return 0
+    return perform(parser, measure, (*TOLD, TimeoutError))
 
 
 if __name__ == "__main__":

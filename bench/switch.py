@@ -13,17 +13,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from rich.console import Console
-
-from providerswitch.api.errors import ProviderSwitchError
 from providerswitch.demo.fakes import FakeProvider
 from providerswitch.kube.client import Object
 from providerswitch.kube.objects import POLICIES, ObjectKey, path_of
 from support.contestants import floor, operator
 from support.figures import Figure, compare, percentile
 from support.machine import find_versions, measure_machine
-from support.progress import Progress, telling
-from support.results import Report, publish
+from support.measuring import perform
+from support.progress import Progress
+from support.results import Report
 from support.stage import Manifest, Stage, build_policy, build_provider, open_stage
 from support.watching import Seen, Sight, Standing, published, standings
 
@@ -190,15 +188,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-switch", description=__doc__)
     parser.add_argument("--switches", type=int, default=200, help="of each side, in each case")
     parser.add_argument("--policies", type=int, default=1000, help="present in the second case")
-    options, console = parser.parse_args(), Console()
-    try:
-        with telling(console) as progress:
-            report = asyncio.run(measure(options, progress))
-    except ProviderSwitchError as error:
-        console.print(str(error), style="red", markup=False)
-        return 1
-    publish(report, console)
-    return 0
+    return perform(parser, measure)
 
 
 if __name__ == "__main__":
