@@ -4,15 +4,12 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support.api_proxy import ApiProxy
 from tests.support.control_plane import ControlPlane
+from tests.support.crashes import Stage, mortal
 from tests.support.eventually import eventually
-from tests.support.kubectl import Kubectl
-from tests.support.operator_process import OperatorProcess, operator_kubeconfig
 from tests.support.scene import POLICY, Scene
 
 from providerswitch.demo.fakes import Fault
@@ -32,46 +29,10 @@ STEPS = [
 ]
 
 
-@dataclass(slots=True)
-class Stage:
-    """A scene whose operator talks to the API server through a proxy, and can be started again."""
-
-    scene: Scene
-    proxy: ApiProxy
-
-    async def start_operator(self) -> None:
-        """Start an operator with the same rights and settings as the last."""
-        last = self.scene.operator
-        self.scene.operator = OperatorProcess(last.kubeconfig, last.flags)
-        await self.scene.operator.start()
-        await self.scene.operator.ready()
-
-    async def die_at(self, moment: str, method: str, part: str) -> asyncio.Event:
-        """Have the operator killed when a request of this kind is seen; return what is set then."""
-        done = asyncio.Event()
-
-        async def kill(now: str, seen: str, path: str) -> None:
-            if (now, seen) == (moment, method) and part in path and not done.is_set():
-                done.set()
-                await self.scene.operator.stop(signal.SIGKILL)
-
-        self.proxy.tripwire = kill
-        return done
-
-
 @pytest.fixture
-async def stage(installed: ControlPlane, namespace: str, kubectl: Kubectl, tmp_path: Path) -> AsyncIterator[Stage]:
-    proxy = ApiProxy(installed.url, installed.certificate)
-    await proxy.start()
-    kubeconfig = proxy.kubeconfig(operator_kubeconfig(installed, tmp_path), tmp_path / "proxied.kubeconfig")
-    flags = ("--namespaces", namespace, "--allow-probe-cidr", "127.0.0.0/8")
-    scene = Scene(namespace, kubectl, OperatorProcess(kubeconfig, flags))
-    made = Stage(scene, proxy)
-    async with scene.stack:
-        await made.start_operator()
+async def stage(installed: ControlPlane, namespace: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with mortal(installed, namespace, tmp_path) as made:
         yield made
-        await scene.operator.stop(signal.SIGKILL)
-    await proxy.stop()
 
 
 async def revisions(scene: Scene) -> list[str]:

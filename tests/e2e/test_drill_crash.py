@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_crash import Stage
 from tests.e2e.test_drill import FAST, becomes, drill, is_clean
-from tests.support.api_proxy import behind_a_proxy
 from tests.support.control_plane import ControlPlane
+from tests.support.crashes import Stage, mortal
 from tests.support.scene import POLICY, Scene
 
 OWN, POLICYS, PUBLISHED = "/monday/status", f"/{POLICY}/status", "/configmaps/"
@@ -34,8 +33,8 @@ def at_each(steps: list[tuple[str, str, str]]) -> pytest.MarkDecorator:
 
 @pytest.fixture
 async def stage(installed: ControlPlane, namespace: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with behind_a_proxy(installed, namespace, tmp_path) as made:
-        yield Stage(made.scene, made.proxy)
+    async with mortal(installed, namespace, tmp_path) as made:
+        yield made
 
 
 async def calm(scene: Scene) -> None:

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.test_crash import Stage
-from tests.support.api_proxy import ApiProxy
 from tests.support.control_plane import ControlPlane
+from tests.support.crashes import Stage, mortal
 from tests.support.eventually import eventually
-from tests.support.kubectl import Kubectl
-from tests.support.operator_process import OperatorProcess, operator_kubeconfig
 from tests.support.scene import POLICY, Scene
 
 from providerswitch.api import meta
@@ -69,18 +66,9 @@ async def lateness(scene: Scene, until: str) -> float:
 
 
 @pytest.fixture
-async def stage(installed: ControlPlane, namespace: str, kubectl: Kubectl, tmp_path: Path) -> AsyncIterator[Stage]:
-    proxy = ApiProxy(installed.url, installed.certificate)
-    await proxy.start()
-    kubeconfig = proxy.kubeconfig(operator_kubeconfig(installed, tmp_path), tmp_path / "proxied.kubeconfig")
-    flags = ("--namespaces", namespace, "--allow-probe-cidr", "127.0.0.0/8")
-    scene = Scene(namespace, kubectl, OperatorProcess(kubeconfig, flags))
-    made = Stage(scene, proxy)
-    async with scene.stack:
-        await made.start_operator()
+async def stage(installed: ControlPlane, namespace: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with mortal(installed, namespace, tmp_path) as made:
         yield made
-        await scene.operator.stop(signal.SIGKILL)
-    await proxy.stop()
 
 
 async def test_an_override_is_in_force_within_two_seconds_and_its_end_restores_the_rules(scene: Scene) -> None:

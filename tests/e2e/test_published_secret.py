@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from tests.chart.rendering import render
-from tests.e2e.test_crash import Stage
 from tests.e2e.test_rbac_minimal import Right, Witness
 from tests.support.control_plane import ControlPlane
+from tests.support.crashes import Stage
 from tests.support.eventually import eventually
 from tests.support.kubectl import Kubectl
 from tests.support.operator_process import SYSTEM, OperatorProcess, operator_kubeconfig
